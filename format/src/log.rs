@@ -1,0 +1,936 @@
+//! Reading a session's log: which events there are, in which order, and what is lost (SPEC.md section 7).
+//!
+//! The log is read through a [`LogSource`], so this works on files, on memory, and on whatever a test makes up.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::mem;
+
+use crate::checksum::{Salted, crc};
+use crate::event::{Event, Gap, Malformed};
+use crate::record::{self, RECORD_HEADER, RecordHeader, align};
+use crate::segment::{
+    CLAIMS_AT, HEADER_COPY_AT, HEADER_LEN, HEADER_PAGE, Header, HeaderError, SEAL_AT, SEAL_LEN, SLOT_LEN, SLOTS_AT,
+    Seal, Slot, claimed_slots, invalid_slot_event, slot_time,
+};
+use crate::time::Time;
+
+/// Where the segments of one session are read from.
+pub trait LogSource {
+    /// What can go wrong.
+    type Error;
+
+    /// The numbers of the segments that are there, ascending.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    fn segments(&mut self) -> Result<Vec<u64>, Self::Error>;
+
+    /// Makes segment `number` the one that is read, and returns its size in bytes. `None`: it is gone.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    fn select(&mut self, number: u64) -> Result<Option<u64>, Self::Error>;
+
+    /// The bytes at `offset`: `len` of them, or fewer at the end of the file.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn read(&mut self, offset: u64, len: usize) -> Result<&[u8], Self::Error>;
+
+    /// The first offset at or behind `offset` at which there may be bytes other than zero.
+    ///
+    /// # Errors
+    /// When the source cannot tell.
+    fn next_data(&mut self, offset: u64) -> Result<u64, Self::Error> {
+        Ok(offset)
+    }
+}
+
+/// Segments in memory, as numbers and bytes.
+#[derive(Clone, Debug, Default)]
+pub struct Memory<'a> {
+    segments: Vec<(u64, &'a [u8])>,
+    selected: &'a [u8],
+}
+
+impl<'a> Memory<'a> {
+    /// Of these segments.
+    #[must_use]
+    pub fn new(mut segments: Vec<(u64, &'a [u8])>) -> Self {
+        segments.sort_by_key(|(number, _)| *number);
+        Memory { segments, selected: &[] }
+    }
+}
+
+impl LogSource for Memory<'_> {
+    type Error = std::convert::Infallible;
+
+    fn segments(&mut self) -> Result<Vec<u64>, Self::Error> {
+        Ok(self.segments.iter().map(|(number, _)| *number).collect())
+    }
+
+    fn select(&mut self, number: u64) -> Result<Option<u64>, Self::Error> {
+        let found = self.segments.iter().find(|(n, _)| *n == number);
+        self.selected = found.map_or(&[], |(_, bytes)| bytes);
+        Ok(found.and_then(|(_, bytes)| u64::try_from(bytes.len()).ok()))
+    }
+
+    fn read(&mut self, offset: u64, len: usize) -> Result<&[u8], Self::Error> {
+        let from = usize::try_from(offset).unwrap_or(usize::MAX);
+        let rest = self.selected.get(from..).unwrap_or_default();
+        Ok(rest.get(..len).unwrap_or(rest))
+    }
+}
+
+/// What kind of loss it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LossKind {
+    /// Bytes are not what they were.
+    Damage,
+    /// An append that was cut off; nothing acknowledged is missing.
+    Torn,
+    /// A power cut took what had not been synced.
+    Unsynced,
+    /// A loss that repair has recorded.
+    Repaired,
+    /// A newer version wrote it.
+    TooNew,
+}
+
+impl LossKind {
+    /// Its name in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            LossKind::Damage => "damage",
+            LossKind::Torn => "torn",
+            LossKind::Unsynced => "unsynced",
+            LossKind::Repaired => "repaired",
+            LossKind::TooNew => "too-new",
+        }
+    }
+}
+
+/// What is lost, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loss {
+    /// The segment's file name.
+    pub file: String,
+    /// Where in it, in bytes.
+    pub offset: u64,
+    /// How many bytes.
+    pub length: u64,
+    /// What kind of loss.
+    pub kind: LossKind,
+    /// What kind it was before it was repaired.
+    pub was: Option<String>,
+    /// The first and last missing sequence number, when any is known to be missing.
+    pub missing: Option<(u64, u64)>,
+}
+
+/// One event of the log.
+#[derive(Clone, Debug)]
+pub struct Entry<'a> {
+    /// Number of the segment it is in.
+    pub segment: u64,
+    /// Offset of its record in that segment.
+    pub offset: u64,
+    /// The run that wrote it.
+    pub run: u32,
+    /// Its sequence number.
+    pub seq: u64,
+    /// When.
+    pub time: Time,
+    /// Its kind's number.
+    pub kind: u8,
+    /// The record's flags.
+    pub flags: u8,
+    /// The event's bytes.
+    pub body: &'a [u8],
+}
+
+impl<'a> Entry<'a> {
+    /// The event. `None`: of a kind that this version does not know.
+    #[must_use]
+    pub fn event(&self) -> Option<Result<Event<'a>, Malformed>> {
+        Event::decode(self.kind, self.body)
+    }
+
+    /// Whether the event has been replaced by redaction.
+    #[must_use]
+    pub fn is_redacted(&self) -> bool {
+        self.flags & record::REDACTED != 0
+    }
+}
+
+/// A crash slot that was claimed and that no event names.
+#[derive(Clone, Debug)]
+pub struct SlotEntry {
+    /// The run that it belongs to.
+    pub run: u32,
+    /// Its number, from 0.
+    pub slot: u32,
+    /// When.
+    pub time: Time,
+    /// What it says. `None`: claimed, but not valid.
+    pub content: Option<Slot>,
+}
+
+impl SlotEntry {
+    /// The event that it stands for.
+    #[must_use]
+    pub fn event(&self) -> Event<'static> {
+        self.content.as_ref().map_or_else(invalid_slot_event, Slot::event)
+    }
+}
+
+/// What reading delivers.
+#[derive(Clone, Debug)]
+pub enum Item<'a> {
+    /// An event.
+    Event(Entry<'a>),
+    /// Everything up to this sequence number had been synced.
+    DurableMark(u64),
+    /// A sync failed: what follows this sequence number was not proved durable.
+    Poison(u64),
+    /// Something is lost here.
+    Loss(Loss),
+    /// A crash slot, behind the last record.
+    Slot(SlotEntry),
+}
+
+/// Whether the log is being written while it is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// The end of the last segment is the end for now; [`LogReader::refresh`] looks again.
+    Live,
+    /// Everything is there; what is wrong at the end is reported.
+    Whole,
+}
+
+#[derive(Clone, Debug)]
+struct Readable {
+    header: Header,
+    salted: Salted,
+    seal: Option<Seal>,
+    size: u64,
+    /// Damaged ranges of the header page.
+    page_damage: Vec<(u64, u64)>,
+    slots: Vec<(u32, Option<Slot>)>,
+}
+
+impl Readable {
+    fn bound(&self) -> u64 {
+        self.seal.map_or(self.header.capacity, |seal| seal.end)
+    }
+
+    fn avail(&self) -> u64 {
+        self.bound().min(self.size)
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Content {
+    /// Not there: this number, and maybe numbers behind it.
+    Absent,
+    Unborn,
+    Unreadable { size: u64 },
+    TooNew { size: u64 },
+    Readable(Box<Readable>),
+}
+
+#[derive(Clone, Debug)]
+struct Segment {
+    number: u64,
+    content: Content,
+    limit: u64,
+}
+
+impl Segment {
+    fn file(&self) -> String {
+        segment_file(self.number)
+    }
+
+    fn readable(&self) -> Option<&Readable> {
+        match &self.content {
+            Content::Readable(readable) => Some(readable),
+            _ => None,
+        }
+    }
+}
+
+/// The file name of a segment.
+#[must_use]
+pub fn segment_file(number: u64) -> String {
+    format!("{number}.wal")
+}
+
+/// The number of a segment's file name; `None` when it is not one.
+#[must_use]
+pub fn segment_number(file: &str) -> Option<u64> {
+    let digits = file.strip_suffix(".wal")?;
+    let plain = digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0');
+    if plain { digits.parse().ok() } else { None }
+}
+
+#[derive(Clone, Debug)]
+struct BadPlace {
+    /// Which of the segments, if it is one that can be read.
+    run: Option<u32>,
+    file: String,
+    offset: u64,
+    length: u64,
+    kind: LossKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Enter,
+    Records,
+    Tail,
+    Slots,
+    Done,
+}
+
+/// Reads a log from its first event to its last.
+#[derive(Debug)]
+pub struct LogReader<S> {
+    source: S,
+    reading: Reading,
+    segments: Vec<Segment>,
+    uid: u128,
+    phase: Phase,
+    index: usize,
+    position: u64,
+    next: u64,
+    durable: u64,
+    highest_mark: Option<u64>,
+    bad: Vec<BadPlace>,
+    ready: VecDeque<Loss>,
+    slots: VecDeque<SlotEntry>,
+    named_slots: HashSet<(u32, u32)>,
+    last_times: HashMap<u32, Time>,
+    last_end: Option<(u32, String, u64, u64)>,
+}
+
+/// What one step found, without borrowing from the source.
+enum Step {
+    Loss(Loss),
+    Record { offset: u64, header: RecordHeader, seq: u64 },
+    Slot(SlotEntry),
+    End,
+}
+
+const SEARCH_WINDOW: usize = 64 * 1024;
+
+impl<S: LogSource> LogReader<S> {
+    /// Opens the log for reading from its first event.
+    ///
+    /// # Errors
+    /// The source's.
+    pub fn new(source: S, reading: Reading) -> Result<Self, S::Error> {
+        let mut reader = LogReader {
+            source,
+            reading,
+            segments: Vec::new(),
+            uid: 0,
+            phase: Phase::Enter,
+            index: 0,
+            position: 0,
+            next: 1,
+            durable: 0,
+            highest_mark: None,
+            bad: Vec::new(),
+            ready: VecDeque::new(),
+            slots: VecDeque::new(),
+            named_slots: HashSet::new(),
+            last_times: HashMap::new(),
+            last_end: None,
+        };
+        reader.load()?;
+        Ok(reader)
+    }
+
+    /// The headers of the segments that can be read, in order.
+    pub fn headers(&self) -> impl Iterator<Item = &Header> {
+        self.segments.iter().filter_map(Segment::readable).map(|readable| &readable.header)
+    }
+
+    /// The seal of a segment, if it has one.
+    #[must_use]
+    pub fn seal(&self, number: u64) -> Option<Seal> {
+        self.segments.iter().find(|s| s.number == number)?.readable()?.seal
+    }
+
+    /// The highest sequence number that a delivered mark says was durable.
+    #[must_use]
+    pub fn durable(&self) -> u64 {
+        self.durable
+    }
+
+    /// The sequence number that is expected next: one more than the last event, delivered or lost.
+    #[must_use]
+    pub fn next_seq(&self) -> u64 {
+        self.next
+    }
+
+    /// The highest segment number that is there, readable or not; 0 when there is none.
+    #[must_use]
+    pub fn last_segment(&self) -> u64 {
+        self.segments.last().map_or(0, |s| s.number)
+    }
+
+    /// Begins at the first event at or behind `seq`, without reading the segments before it. Losses before it are not
+    /// reported, and events before it in its segment still are delivered.
+    pub fn skip_to(&mut self, seq: u64) {
+        let candidate = self.segments.iter().rposition(|s| s.readable().is_some_and(|r| r.header.first_seq <= seq));
+        if let Some((index, first)) =
+            candidate.and_then(|i| Some((i, self.segments.get(i)?.readable()?.header.first_seq)))
+        {
+            self.index = index;
+            self.next = first;
+            self.phase = Phase::Enter;
+        }
+    }
+
+    /// The next thing in the log; `None` at its end.
+    ///
+    /// # Errors
+    /// The source's.
+    #[allow(clippy::should_implement_trait)]
+    pub fn next(&mut self) -> Result<Option<Item<'_>>, S::Error> {
+        match self.step()? {
+            Step::End => Ok(None),
+            Step::Loss(loss) => Ok(Some(Item::Loss(loss))),
+            Step::Slot(slot) => Ok(Some(Item::Slot(slot))),
+            Step::Record { offset, header, seq } => self.deliver(offset, header, seq).map(Some),
+        }
+    }
+
+    /// The event whose record begins at `offset` of segment `number`, as an earlier [`Entry`] said. `None`: it is no longer
+    /// there.
+    ///
+    /// # Errors
+    /// The source's.
+    pub fn entry_at(&mut self, number: u64, offset: u64) -> Result<Option<Entry<'_>>, S::Error> {
+        let Some(index) = self.segments.iter().position(|s| s.number == number) else { return Ok(None) };
+        let Some(readable) = self.segments.get(index).and_then(Segment::readable) else { return Ok(None) };
+        let (salted, wall_base_ns) = (readable.salted.clone(), readable.header.wall_base_ns);
+        let (run, first_seq) = (readable.header.run, readable.header.first_seq);
+        self.source.select(number)?;
+        let Some(header) = RecordHeader::decode(self.source.read(offset, RECORD_HEADER)?, &salted, offset) else {
+            return Ok(None);
+        };
+        let body = self.source.read(offset + 24, usize_of(header.body_len))?;
+        if body.len() != usize_of(header.body_len) || crc(body) != header.body_crc {
+            return Ok(None);
+        }
+        let seq = first_seq + u64::from(header.seq_delta);
+        Ok(Some(entry((number, run), offset, &header, seq, body, wall_base_ns)))
+    }
+
+    /// Looks again for what has been written since the end was reached.
+    ///
+    /// # Errors
+    /// The source's.
+    pub fn refresh(&mut self) -> Result<(), S::Error> {
+        let (index, number) = (self.index, self.segments.get(self.index).map(|s| s.number));
+        self.load()?;
+        self.index = match number {
+            Some(number) => self.segments.iter().position(|s| s.number == number).unwrap_or(index),
+            None => index.min(self.segments.len()),
+        };
+        if self.phase == Phase::Records {
+            if let Some(number) = number {
+                self.source.select(number)?;
+            }
+        } else if matches!(self.phase, Phase::Tail | Phase::Slots | Phase::Done) {
+            self.phase = Phase::Enter;
+        }
+        Ok(())
+    }
+
+    fn load(&mut self) -> Result<(), S::Error> {
+        let mut segments = Vec::new();
+        let numbers = self.source.segments()?;
+        let last = numbers.last().copied();
+        let mut expected = 1;
+        for number in numbers {
+            if number > expected {
+                segments.push(Segment { number: expected, content: Content::Absent, limit: u64::MAX });
+            }
+            expected = number.saturating_add(1);
+            let content = self.load_segment(number, Some(number) == last)?;
+            segments.push(Segment { number, content, limit: u64::MAX });
+        }
+        // The session is the one that most headers name: a file of another session must not make the others foreign.
+        let mut votes: Vec<(u128, usize)> = Vec::new();
+        for readable in segments.iter().filter_map(Segment::readable) {
+            match votes.iter_mut().find(|(uid, _)| *uid == readable.header.session_uid) {
+                Some((_, count)) => *count += 1,
+                None => votes.push((readable.header.session_uid, 1)),
+            }
+        }
+        let most = votes.iter().map(|(_, count)| *count).max().unwrap_or(0);
+        self.uid = votes.iter().find(|(_, count)| *count == most).map_or(0, |(uid, _)| *uid);
+        let mut limit = u64::MAX;
+        for segment in segments.iter_mut().rev() {
+            let foreign = segment
+                .readable()
+                .is_some_and(|r| r.header.session_uid != self.uid || r.header.number != segment.number);
+            if let (true, Some(readable)) = (foreign, segment.readable()) {
+                segment.content = Content::Unreadable { size: readable.size };
+            }
+            segment.limit = limit;
+            if let Some(readable) = segment.readable() {
+                limit = limit.min(readable.header.first_seq);
+            }
+        }
+        self.segments = segments;
+        Ok(())
+    }
+
+    fn load_segment(&mut self, number: u64, is_last: bool) -> Result<Content, S::Error> {
+        let Some(size) = self.source.select(number)? else { return Ok(Content::Absent) };
+        let page = self.source.read(0, usize_of_u64(HEADER_PAGE))?;
+        let at = |offset: u64, len: usize| {
+            let from = usize_of_u64(offset);
+            page.get(from..from + len).unwrap_or_default()
+        };
+        let (first, copy) = (Header::decode(at(0, HEADER_LEN)), Header::decode(at(HEADER_COPY_AT, HEADER_LEN)));
+        let mut page_damage = Vec::new();
+        let header = match (first, copy) {
+            (Err(HeaderError::TooNew), _) | (Err(HeaderError::Invalid), Err(HeaderError::TooNew)) => {
+                return Ok(Content::TooNew { size });
+            }
+            (Ok(header), Ok(_) | Err(HeaderError::TooNew)) => header,
+            (Ok(header), Err(HeaderError::Invalid)) => {
+                page_damage.push((HEADER_COPY_AT, 512));
+                header
+            }
+            (Err(HeaderError::Invalid), Ok(header)) => {
+                page_damage.push((0, 512));
+                header
+            }
+            (Err(HeaderError::Invalid), Err(HeaderError::Invalid)) => {
+                let unborn = is_last && self.next_nonzero(HEADER_PAGE, size)?.is_none();
+                return Ok(if unborn { Content::Unborn } else { Content::Unreadable { size } });
+            }
+        };
+        let salted = Salted::new(header.salt);
+        let seal_bytes = at(SEAL_AT, SEAL_LEN);
+        let seal = Seal::decode(seal_bytes, &salted, header.capacity);
+        if seal.is_none() && seal_bytes.iter().any(|b| *b != 0) {
+            page_damage.push((SEAL_AT, 64));
+        }
+        let mut slots = Vec::new();
+        if header.run_first_segment == number {
+            let word = at(CLAIMS_AT, 4).first_chunk().map_or(0, |word| u32::from_le_bytes(*word));
+            match claimed_slots(word) {
+                Some(claimed) => {
+                    for slot in 0..claimed {
+                        let from = SLOTS_AT + u64::from(slot) * 512;
+                        slots.push((slot, Slot::decode(at(from, SLOT_LEN), &salted, slot)));
+                    }
+                }
+                None => page_damage.push((CLAIMS_AT, 4)),
+            }
+        }
+        page_damage.sort_unstable();
+        Ok(Content::Readable(Box::new(Readable { header, salted, seal, size, page_damage, slots })))
+    }
+
+    fn step(&mut self) -> Result<Step, S::Error> {
+        loop {
+            if let Some(loss) = self.ready.pop_front() {
+                return Ok(Step::Loss(loss));
+            }
+            match self.phase {
+                Phase::Enter => self.enter_segment()?,
+                Phase::Records => {
+                    if let Some(step) = self.step_in_segment()? {
+                        return Ok(step);
+                    }
+                }
+                Phase::Tail => self.finish_records()?,
+                Phase::Slots => match self.slots.pop_front() {
+                    Some(slot) => return Ok(Step::Slot(slot)),
+                    None => self.phase = Phase::Done,
+                },
+                Phase::Done => return Ok(Step::End),
+            }
+        }
+    }
+
+    fn enter_segment(&mut self) -> Result<(), S::Error> {
+        let Some(segment) = self.segments.get(self.index).cloned() else {
+            self.phase = Phase::Tail;
+            return Ok(());
+        };
+        let readable = match segment.content {
+            Content::Readable(ref readable) => readable,
+            Content::Unborn => {
+                self.index += 1;
+                return Ok(());
+            }
+            Content::Absent => return Ok(self.whole_file_is_bad(&segment, 0, LossKind::Damage)),
+            Content::Unreadable { size } => return Ok(self.whole_file_is_bad(&segment, size, LossKind::Damage)),
+            Content::TooNew { size } => return Ok(self.whole_file_is_bad(&segment, size, LossKind::TooNew)),
+        };
+        let place = |offset, length| BadPlace {
+            run: Some(readable.header.run),
+            file: segment.file(),
+            offset,
+            length,
+            kind: LossKind::Damage,
+        };
+        if readable.header.first_seq > self.next {
+            self.missing(readable.header.first_seq - 1, place(HEADER_PAGE, 0))?;
+        }
+        self.bad.extend(readable.page_damage.iter().map(|(offset, length)| place(*offset, *length)));
+        self.source.select(segment.number)?;
+        self.position = HEADER_PAGE;
+        self.phase = Phase::Records;
+        Ok(())
+    }
+
+    fn whole_file_is_bad(&mut self, segment: &Segment, size: u64, kind: LossKind) {
+        self.bad.push(BadPlace { run: None, file: segment.file(), offset: 0, length: size, kind });
+        self.index += 1;
+    }
+
+    fn leave_segment(&mut self) {
+        self.index += 1;
+        self.phase = Phase::Enter;
+    }
+
+    fn step_in_segment(&mut self) -> Result<Option<Step>, S::Error> {
+        let Some(segment) = self.segments.get(self.index) else {
+            self.leave_segment();
+            return Ok(None);
+        };
+        let Some(readable) = segment.readable() else {
+            self.leave_segment();
+            return Ok(None);
+        };
+        let (p, avail) = (self.position, readable.avail());
+        let header = if p + 24 <= avail {
+            RecordHeader::decode(self.source.read(p, RECORD_HEADER)?, &readable.salted, p)
+                .filter(|header| header.end(p) <= avail)
+        } else {
+            None
+        };
+        let Some(header) = header else { return self.no_record_here() };
+        let run = readable.header.run;
+        let seq = readable.header.first_seq + u64::from(header.seq_delta);
+        let limit = segment.limit;
+        if seq < self.next {
+            let place = self.place(run, p, header.end(p) - p, LossKind::Damage);
+            self.bad.push(place);
+            self.position = align(header.end(p));
+            return Ok(None);
+        }
+        if seq > limit || (header.is_event() && seq == limit) {
+            self.leave_segment();
+            return Ok(None);
+        }
+        if seq > self.next {
+            let place = self.place(run, p, 0, LossKind::Damage);
+            self.missing(seq - 1, place)?;
+            return Ok(None);
+        }
+        let body = self.source.read(p + 24, usize_of(header.body_len))?;
+        if body.len() != usize_of(header.body_len) || crc(body) != header.body_crc {
+            if self.reading == Reading::Live && self.index + 1 == self.segments.len() {
+                return Ok(Some(Step::End));
+            }
+            let place = self.place(run, p, header.end(p) - p, LossKind::Damage);
+            self.bad.push(place.clone());
+            self.position = align(header.end(p));
+            if header.is_event() {
+                self.missing(seq, place)?;
+            }
+            return Ok(None);
+        }
+        if !self.bad.is_empty() {
+            self.flush();
+            return Ok(None);
+        }
+        self.position = align(header.end(p));
+        if header.is_event() {
+            self.next = seq + 1;
+            if header.flags & record::VOID != 0 {
+                return Ok(None);
+            }
+        }
+        Ok(Some(Step::Record { offset: p, header, seq }))
+    }
+
+    /// There is no record at the position: another one behind it, or the end of the segment.
+    fn no_record_here(&mut self) -> Result<Option<Step>, S::Error> {
+        if self.reading == Reading::Live
+            && self.index + 1 == self.segments.len()
+            && self.segments.last().and_then(Segment::readable).is_some_and(|r| r.seal.is_none())
+        {
+            return Ok(Some(Step::End));
+        }
+        let Some(readable) = self.segments.get(self.index).and_then(Segment::readable).cloned() else {
+            self.leave_segment();
+            return Ok(None);
+        };
+        let p = self.position;
+        let run = readable.header.run;
+        let (bound, avail) = (readable.bound(), readable.avail());
+        if let Some(q) = self.find_header(p.saturating_add(8), avail, &readable.salted)? {
+            let place = self.place(run, p, q - p, LossKind::Damage);
+            self.bad.push(place);
+            self.position = q;
+            return Ok(None);
+        }
+        if readable.seal.is_some() || readable.size < bound {
+            if p < bound {
+                let place = self.place(run, p, bound - p, LossKind::Damage);
+                self.bad.push(place);
+            }
+        } else {
+            let word = self.source.read(p, 8)?;
+            if word.iter().any(|b| *b != 0) {
+                let end = align(self.last_nonzero(p, readable.size)? + 1);
+                let place = self.place(run, p, end - p, LossKind::Torn);
+                self.bad.push(place);
+            }
+        }
+        let file = segment_file(readable.header.number);
+        let limit = self.segments.get(self.index).map_or(u64::MAX, |s| s.limit);
+        if let Some(seal) = readable.seal {
+            let last = seal.last_seq.min(limit - 1);
+            if self.next <= last {
+                let place = self.place(run, p, 0, LossKind::Damage);
+                self.missing(last, place)?;
+            }
+        }
+        self.last_end = Some((run, file, p, bound.saturating_sub(p)));
+        self.leave_segment();
+        Ok(None)
+    }
+
+    fn finish_records(&mut self) -> Result<(), S::Error> {
+        if self.next <= self.durable {
+            let (run, file, offset, length) = self.last_end.clone().unwrap_or_default();
+            let place = BadPlace { run: Some(run), file, offset, length, kind: LossKind::Damage };
+            self.missing(self.durable, place)?;
+        }
+        self.flush();
+        let mut slots = Vec::new();
+        for readable in self.segments.iter().filter_map(Segment::readable) {
+            let run = readable.header.run;
+            let base = Time::from_ns(i128::from(readable.header.wall_base_ns));
+            let last = self.last_times.get(&run).copied().unwrap_or(base);
+            for (slot, content) in &readable.slots {
+                if !self.named_slots.contains(&(run, *slot)) {
+                    let time = slot_time(content.as_ref(), last);
+                    slots.push(SlotEntry { run, slot: *slot, time, content: content.clone() });
+                }
+            }
+        }
+        slots.sort_by_key(|s| (s.run, s.slot));
+        self.slots = slots.into();
+        self.phase = Phase::Slots;
+        Ok(())
+    }
+
+    fn deliver(&mut self, offset: u64, header: RecordHeader, seq: u64) -> Result<Item<'_>, S::Error> {
+        let (number, run, wall_base_ns) = self
+            .segments
+            .get(self.index)
+            .and_then(|s| s.readable().map(|r| (s.number, r.header.run, r.header.wall_base_ns)))
+            .unwrap_or_default();
+        let body = self.source.read(offset + 24, usize_of(header.body_len))?;
+        let entry = entry((number, run), offset, &header, seq, body, wall_base_ns);
+        if header.is_event() {
+            self.last_times.insert(run, entry.time);
+            if let Some(Ok(Event::Crashed(crashed))) = (entry.kind == 15).then(|| entry.event()).flatten()
+                && let Some(slot) = crashed.slot
+            {
+                self.named_slots.insert((crashed.run.unwrap_or(run), slot));
+            }
+            return Ok(Item::Event(entry));
+        }
+        let seq_of = |body: &[u8]| body.first_chunk().map_or(0, |b| u64::from_le_bytes(*b));
+        match header.kind {
+            record::DURABLE_MARK => {
+                self.durable = self.durable.max(seq_of(entry.body));
+                Ok(Item::DurableMark(seq_of(entry.body)))
+            }
+            record::GAP => {
+                let gap = Gap::decode_body(entry.body).unwrap_or_else(|_| Gap::new(1_u64, 0_u64, "", 0_u64, 0_u64, ""));
+                if gap.first == self.next && gap.last >= gap.first {
+                    self.next = gap.last.saturating_add(1);
+                }
+                Ok(Item::Loss(Loss::repaired(&gap)))
+            }
+            record::POISON => Ok(Item::Poison(seq_of(entry.body))),
+            // A log record of a newer version: nothing for us.
+            _ => Ok(Item::DurableMark(self.durable)),
+        }
+    }
+
+    fn place(&self, run: u32, offset: u64, length: u64, kind: LossKind) -> BadPlace {
+        let file = self.segments.get(self.index).map(Segment::file).unwrap_or_default();
+        BadPlace { run: Some(run), file, offset, length, kind }
+    }
+
+    /// Reports the bad places, with `next` to `last` as missing, and goes on behind `last`.
+    fn missing(&mut self, last: u64, fallback: BadPlace) -> Result<(), S::Error> {
+        let first = mem::replace(&mut self.next, last.saturating_add(1));
+        if self.bad.is_empty() {
+            self.bad.push(fallback);
+        }
+        for (at, mut place) in mem::take(&mut self.bad).into_iter().enumerate() {
+            let missing = (at == 0).then_some((first, last));
+            if missing.is_some() && place.kind != LossKind::TooNew {
+                place.kind = if self.was_unsynced(place.run, first)? { LossKind::Unsynced } else { LossKind::Damage };
+            }
+            self.ready.push_back(place.into_loss(missing));
+        }
+        Ok(())
+    }
+
+    /// Reports the bad places; nothing is missing.
+    fn flush(&mut self) {
+        self.ready.extend(self.bad.drain(..).map(|place| place.into_loss(None)));
+    }
+
+    /// Whether a power cut may have taken `first`, of run `run`, because it had not been synced.
+    fn was_unsynced(&mut self, run: Option<u32>, first: u64) -> Result<bool, S::Error> {
+        let Some(run) = run else { return Ok(false) };
+        let boot_of = |wanted: &dyn Fn(u32) -> bool| {
+            self.headers().find(|header| wanted(header.run)).map_or(0, |header| header.boot_id)
+        };
+        let (mine, later) = (boot_of(&|r| r == run), boot_of(&|r| r > run));
+        if mine == 0 || later == 0 || mine == later {
+            return Ok(false);
+        }
+        Ok(self.highest_mark()? < first)
+    }
+
+    /// The highest sequence number in any valid durable mark of the log.
+    fn highest_mark(&mut self) -> Result<u64, S::Error> {
+        if let Some(mark) = self.highest_mark {
+            return Ok(mark);
+        }
+        let mut highest = 0;
+        for at in 0..self.segments.len() {
+            let Some(segment) = self.segments.get(at).cloned() else { break };
+            let Some(readable) = segment.readable() else { continue };
+            self.source.select(segment.number)?;
+            let mut p = HEADER_PAGE;
+            while let Some(q) = self.find_header(p, readable.avail(), &readable.salted)? {
+                let Some(header) = RecordHeader::decode(self.source.read(q, RECORD_HEADER)?, &readable.salted, q) else {
+                    break;
+                };
+                if header.kind == record::DURABLE_MARK {
+                    let body = self.source.read(q + 24, usize_of(header.body_len))?;
+                    if crc(body) == header.body_crc {
+                        highest = highest.max(body.first_chunk().map_or(0, |b| u64::from_le_bytes(*b)));
+                    }
+                }
+                p = align(header.end(q));
+            }
+        }
+        if let Some(current) = self.segments.get(self.index).map(|s| s.number) {
+            self.source.select(current)?;
+        }
+        self.highest_mark = Some(highest);
+        Ok(highest)
+    }
+
+    /// The first offset from `from` on, in steps of 8, at which a header checks.
+    fn find_header(&mut self, from: u64, avail: u64, salted: &Salted) -> Result<Option<u64>, S::Error> {
+        let mut base = align(from);
+        while base + 24 <= avail {
+            base = self.source.next_data(base)?.max(base) & !7;
+            if base + 24 > avail {
+                break;
+            }
+            let window = usize_of_u64((avail - base).min(SEARCH_WINDOW as u64));
+            let bytes = self.source.read(base, window)?;
+            if bytes.len() < RECORD_HEADER {
+                break;
+            }
+            let mut at = 0;
+            while let Some(header) = bytes.get(at..at + RECORD_HEADER) {
+                // A kind of 0 is not a record; most of what is searched is zeros.
+                if header.get(4) == Some(&0) {
+                    at += 8;
+                    continue;
+                }
+                let q = base + at as u64;
+                if RecordHeader::decode(header, salted, q).is_some_and(|header| header.end(q) <= avail) {
+                    return Ok(Some(q));
+                }
+                at += 8;
+            }
+            base += at as u64;
+        }
+        Ok(None)
+    }
+
+    fn next_nonzero(&mut self, from: u64, size: u64) -> Result<Option<u64>, S::Error> {
+        let mut base = from;
+        while base < size {
+            base = self.source.next_data(base)?.max(base);
+            let bytes = self.source.read(base, SEARCH_WINDOW)?;
+            if bytes.is_empty() {
+                break;
+            }
+            if let Some(at) = bytes.iter().position(|b| *b != 0) {
+                return Ok(Some(base + at as u64));
+            }
+            base += bytes.len() as u64;
+        }
+        Ok(None)
+    }
+
+    fn last_nonzero(&mut self, from: u64, size: u64) -> Result<u64, S::Error> {
+        let (mut base, mut last) = (from, from);
+        while base < size {
+            let bytes = self.source.read(base, SEARCH_WINDOW)?;
+            if bytes.is_empty() {
+                break;
+            }
+            if let Some(at) = bytes.iter().rposition(|b| *b != 0) {
+                last = base + at as u64;
+            }
+            base += bytes.len() as u64;
+        }
+        Ok(last)
+    }
+}
+
+impl BadPlace {
+    fn into_loss(self, missing: Option<(u64, u64)>) -> Loss {
+        let kind = if missing.is_some() && self.kind == LossKind::Torn { LossKind::Damage } else { self.kind };
+        Loss { file: self.file, offset: self.offset, length: self.length, kind, was: None, missing }
+    }
+}
+
+fn entry<'a>(
+    (segment, run): (u64, u32),
+    offset: u64,
+    header: &RecordHeader,
+    seq: u64,
+    body: &'a [u8],
+    wall_base_ns: i64,
+) -> Entry<'a> {
+    let (time, body) = header.split_body(body, wall_base_ns);
+    Entry { segment, offset, run, seq, time, kind: header.kind, flags: header.flags, body }
+}
+
+fn usize_of(value: u32) -> usize {
+    usize::try_from(value).unwrap_or(usize::MAX)
+}
+
+fn usize_of_u64(value: u64) -> usize {
+    usize::try_from(value).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,543 @@
+//! Fields on the wire and in JSON (SPEC.md sections 6 and 8), and the macro that makes structures of them.
+//!
+//! The wire form is bincode's with variable integers; the primitives come from the crate, the structure around them
+//! (presence bits, skippable newer fields) is written here.
+
+use std::borrow::Cow;
+
+use bincode::config::{self, Configuration};
+use bincode::de::{BorrowDecode, DecoderImpl, read::SliceReader};
+use bincode::enc::write::{SizeWriter, SliceWriter, Writer};
+use bincode::enc::{Encode, EncoderImpl};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::event::{Payload, Text};
+use crate::json::{self, EventError};
+use crate::time::{self, Time};
+
+const CONFIG: Configuration = config::standard();
+
+/// A body that breaks the rules of the wire form, or does not fit where it is put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed;
+
+/// Where bodies are written: bytes of a record, or only their count.
+pub(crate) struct Encoder<W: Writer>(EncoderImpl<W, Configuration>);
+
+impl<'b> Encoder<SliceWriter<'b>> {
+    pub(crate) fn into_slice(bytes: &'b mut [u8]) -> Self {
+        Encoder(EncoderImpl::new(SliceWriter::new(bytes), CONFIG))
+    }
+
+    pub(crate) fn written(self) -> usize {
+        self.0.into_writer().bytes_written()
+    }
+}
+
+impl Encoder<SizeWriter> {
+    pub(crate) fn counting() -> Self {
+        Encoder(EncoderImpl::new(SizeWriter::default(), CONFIG))
+    }
+
+    pub(crate) fn counted(self) -> usize {
+        self.0.into_writer().bytes_written
+    }
+}
+
+impl<W: Writer> Encoder<W> {
+    fn put<T: Encode + ?Sized>(&mut self, value: &T) -> Result<(), Malformed> {
+        value.encode(&mut self.0).map_err(|_| Malformed)
+    }
+}
+
+/// Where bodies are read from.
+pub(crate) struct Decoder<'a>(DecoderImpl<SliceReader<'a>, Configuration, ()>);
+
+impl<'a> Decoder<'a> {
+    pub(crate) fn new(body: &'a [u8]) -> Self {
+        Decoder(DecoderImpl::new(SliceReader::new(body), CONFIG, ()))
+    }
+
+    fn take<T: BorrowDecode<'a, ()>>(&mut self) -> Result<T, Malformed> {
+        T::borrow_decode(&mut self.0).map_err(|_| Malformed)
+    }
+
+    /// Whether every byte has been used.
+    pub(crate) fn is_empty(&mut self) -> bool {
+        use bincode::de::{BorrowDecoder, read::BorrowReader};
+        self.0.borrow_reader().take_bytes(1).is_err()
+    }
+}
+
+/// One field of a structure: its bytes, and its JSON.
+pub(crate) trait Field<'a>: Sized {
+    fn encode<W: Writer>(&self, to: &mut Encoder<W>) -> Result<(), Malformed>;
+    fn decode(from: &mut Decoder<'a>) -> Result<Self, Malformed>;
+    fn write_json(&self, out: &mut Vec<u8>);
+    /// What a JSON value of this field has to be, for messages.
+    const EXPECTED: &'static str;
+    fn read_json(raw: &'a RawValue) -> Result<Self, FieldError>;
+}
+
+/// Why a JSON value is not this field's.
+pub(crate) enum FieldError {
+    /// The value itself has the wrong type or range.
+    Type,
+    /// Something inside a nested structure is wrong.
+    Inside(EventError),
+}
+
+/// A structure of fields: the presence bits, the required fields, the optional ones that are present.
+pub(crate) trait Structure<'a>: Sized {
+    fn encode<W: Writer>(&self, to: &mut Encoder<W>) -> Result<(), Malformed>;
+    fn decode(from: &mut Decoder<'a>) -> Result<Self, Malformed>;
+    /// Appends `,"key":value` for every field that is there.
+    fn write_json_fields(&self, out: &mut Vec<u8>);
+    fn read_json_fields(fields: &mut json::Fields<'a>) -> Result<Self, EventError>;
+}
+
+/// Skips fields of a newer version: those whose presence bits are at or above `known`.
+pub(crate) fn skip_newer(from: &mut Decoder<'_>, presence: u64, known: u32) -> Result<(), Malformed> {
+    let newer = presence.checked_shr(known).unwrap_or(0).count_ones();
+    for _ in 0..newer {
+        from.take::<&[u8]>()?;
+    }
+    Ok(())
+}
+
+macro_rules! structure {
+    (
+        $(#[$meta:meta])*
+        $name:ident<$lt:lifetime> {
+            $($(#[$rmeta:meta])* $rfield:ident: $rtype:ty = $rkey:literal,)*
+            ;
+            $($(#[$ometa:meta])* $ofield:ident: $otype:ty = $okey:literal,)*
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct $name<$lt> {
+            $($(#[$rmeta])* pub $rfield: $rtype,)*
+            $($(#[$ometa])* pub $ofield: Option<$otype>,)*
+            #[doc(hidden)]
+            pub lifetime: std::marker::PhantomData<&$lt ()>,
+        }
+
+        impl<$lt> $name<$lt> {
+            /// With the required fields, and no optional one.
+            #[must_use]
+            #[allow(clippy::too_many_arguments, clippy::new_without_default)]
+            pub fn new($($rfield: impl Into<$rtype>),*) -> Self {
+                $name {
+                    $($rfield: $rfield.into(),)*
+                    $($ofield: None,)*
+                    lifetime: std::marker::PhantomData,
+                }
+            }
+        }
+
+        impl<$lt> crate::wire::Structure<$lt> for $name<$lt> {
+            fn encode<W: bincode::enc::write::Writer>(
+                &self,
+                to: &mut crate::wire::Encoder<W>,
+            ) -> Result<(), crate::wire::Malformed> {
+                #[allow(unused_mut, unused_assignments, unused_variables)]
+                let presence = {
+                    let (mut presence, mut bit) = (0_u64, 1_u64);
+                    $(
+                        if self.$ofield.is_some() {
+                            presence |= bit;
+                        }
+                        bit <<= 1;
+                    )*
+                    presence
+                };
+                crate::wire::Field::encode(&presence, to)?;
+                $(crate::wire::Field::encode(&self.$rfield, to)?;)*
+                $(
+                    if let Some(value) = &self.$ofield {
+                        crate::wire::Field::encode(value, to)?;
+                    }
+                )*
+                Ok(())
+            }
+
+            fn decode(from: &mut crate::wire::Decoder<$lt>) -> Result<Self, crate::wire::Malformed> {
+                let presence = <u64 as crate::wire::Field>::decode(from)?;
+                #[allow(unused_mut, unused_assignments)]
+                let mut known = 0_u32;
+                let value = $name {
+                    $($rfield: crate::wire::Field::decode(from)?,)*
+                    $($ofield: {
+                        let bit = known;
+                        known += 1;
+                        if presence >> bit & 1 == 1 { Some(crate::wire::Field::decode(from)?) } else { None }
+                    },)*
+                    lifetime: std::marker::PhantomData,
+                };
+                crate::wire::skip_newer(from, presence, known)?;
+                Ok(value)
+            }
+
+            #[allow(unused_variables)]
+            fn write_json_fields(&self, out: &mut Vec<u8>) {
+                $(
+                    out.extend_from_slice(concat!(",\"", $rkey, "\":").as_bytes());
+                    crate::wire::Field::write_json(&self.$rfield, out);
+                )*
+                $(
+                    if let Some(value) = &self.$ofield {
+                        out.extend_from_slice(concat!(",\"", $okey, "\":").as_bytes());
+                        crate::wire::Field::write_json(value, out);
+                    }
+                )*
+            }
+
+            #[allow(unused_variables)]
+            fn read_json_fields(
+                fields: &mut crate::json::Fields<$lt>,
+            ) -> Result<Self, crate::json::EventError> {
+                Ok($name {
+                    $($rfield: fields.required($rkey)?,)*
+                    $($ofield: fields.optional($okey)?,)*
+                    lifetime: std::marker::PhantomData,
+                })
+            }
+        }
+    };
+}
+pub(crate) use structure;
+
+/// Makes a structure usable as a field of another one.
+macro_rules! nested {
+    ($($name:ident),*) => {$(
+        impl<'a> crate::wire::Field<'a> for $name<'a> {
+            const EXPECTED: &'static str = "an object";
+
+            fn encode<W: bincode::enc::write::Writer>(
+                &self,
+                to: &mut crate::wire::Encoder<W>,
+            ) -> Result<(), crate::wire::Malformed> {
+                crate::wire::Structure::encode(self, to)
+            }
+
+            fn decode(from: &mut crate::wire::Decoder<'a>) -> Result<Self, crate::wire::Malformed> {
+                crate::wire::Structure::decode(from)
+            }
+
+            fn write_json(&self, out: &mut Vec<u8>) {
+                let start = out.len();
+                crate::wire::Structure::write_json_fields(self, out);
+                crate::json::close_object(out, start);
+            }
+
+            fn read_json(raw: &'a serde_json::value::RawValue) -> Result<Self, crate::wire::FieldError> {
+                let mut fields = crate::json::Fields::parse(raw.get())
+                    .map_err(|_| crate::wire::FieldError::Type)?;
+                let read = |fields: &mut crate::json::Fields<'a>| {
+                    let value = crate::wire::Structure::read_json_fields(fields)?;
+                    fields.finish()?;
+                    Ok(value)
+                };
+                read(&mut fields).map_err(crate::wire::FieldError::Inside)
+            }
+        }
+    )*};
+}
+pub(crate) use nested;
+
+/// An enumeration of one byte on the wire and a string in JSON.
+macro_rules! enumeration {
+    (
+        $(#[$meta:meta])*
+        $name:ident { $($(#[$vmeta:meta])* $variant:ident = $number:literal $text:literal,)* }
+        unknown: $first:ident
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name {
+            $($(#[$vmeta])* $variant,)*
+        }
+
+        impl $name {
+            /// All of them, in the order of their numbers.
+            pub const ALL: &'static [Self] = &[$($name::$variant),*];
+
+            /// Its name in JSON.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $($name::$variant => $text),* }
+            }
+
+            /// The one with this name in JSON.
+            #[must_use]
+            pub fn from_name(name: &str) -> Option<Self> {
+                match name { $($text => Some($name::$variant),)* _ => None }
+            }
+
+            /// Its number on the wire.
+            #[must_use]
+            pub fn number(self) -> u8 {
+                match self { $($name::$variant => $number),* }
+            }
+
+            /// The one with this number; an unknown number is read as the first.
+            #[must_use]
+            pub fn from_number(number: u8) -> Self {
+                match number { $($number => $name::$variant,)* _ => $name::$first }
+            }
+        }
+
+        impl<'a> crate::wire::Field<'a> for $name {
+            const EXPECTED: &'static str = concat!("one of", $(" ", $text),*);
+
+            fn encode<W: bincode::enc::write::Writer>(
+                &self,
+                to: &mut crate::wire::Encoder<W>,
+            ) -> Result<(), crate::wire::Malformed> {
+                crate::wire::Field::encode(&self.number(), to)
+            }
+
+            fn decode(from: &mut crate::wire::Decoder<'a>) -> Result<Self, crate::wire::Malformed> {
+                Ok(Self::from_number(crate::wire::Field::decode(from)?))
+            }
+
+            fn write_json(&self, out: &mut Vec<u8>) {
+                crate::json::write_str(self.as_str(), out);
+            }
+
+            fn read_json(raw: &'a serde_json::value::RawValue) -> Result<Self, crate::wire::FieldError> {
+                let name = crate::wire::string(raw)?;
+                Self::from_name(&name).ok_or(crate::wire::FieldError::Type)
+            }
+        }
+    };
+}
+pub(crate) use enumeration;
+
+#[derive(Deserialize)]
+struct Borrowed<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// The string that a JSON value is.
+pub(crate) fn string(raw: &RawValue) -> Result<Cow<'_, str>, FieldError> {
+    serde_json::from_str::<Borrowed<'_>>(raw.get()).map(|s| s.0).map_err(|_| FieldError::Type)
+}
+
+macro_rules! integer {
+    ($($type:ty),*) => {$(
+        impl<'a> Field<'a> for $type {
+            const EXPECTED: &'static str = "a whole number that is not negative";
+
+            fn encode<W: Writer>(&self, to: &mut Encoder<W>) -> Result<(), Malformed> {
+                to.put(self)
+            }
+
+            fn decode(from: &mut Decoder<'a>) -> Result<Self, Malformed> {
+                from.take()
+            }
+
+            fn write_json(&self, out: &mut Vec<u8>) {
+                out.extend_from_slice(self.to_string().as_bytes());
+            }
+
+            fn read_json(raw: &'a RawValue) -> Result<Self, FieldError> {
+                serde_json::from_str(raw.get()).map_err(|_| FieldError::Type)
+            }
+        }
+    )*};
+}
+integer!(u8, u16, u32, u64);
+
+impl<'a> Field<'a> for bool {
+    const EXPECTED: &'static str = "true or false";
+
+    fn encode<W: Writer>(&self, to: &mut Encoder<W>) -> Result<(), Malformed> {
+        to.put(self)
+    }
+
+    fn decode(from: &mut Decoder<'a>) -> Result<Self, Malformed> {
+        from.take()
+    }
+
+    fn write_json(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(if *self { b"true" } else { b"false" });
+    }
+
+    fn read_json(raw: &'a RawValue) -> Result<Self, FieldError> {
+        serde_json::from_str(raw.get()).map_err(|_| FieldError::Type)
+    }
+}
+
+impl<'a> Field<'a> for f64 {
+    const EXPECTED: &'static str = "a number";
+
+    fn encode<W: Writer>(&self, to: &mut Encoder<W>) -> Result<(), Malformed> {
+        to.put(self)
+    }
+
+    fn decode(from: &mut Decoder<'a>) -> Result<Self, Malformed> {
+        from.take()
+    }
+
+    fn write_json(&self, out: &mut Vec<u8>) {
+        time::write_f64(*self, out);
+    }
+
+    fn read_json(raw: &'a RawValue) -> Result<Self, FieldError> {
+        serde_json::from_str(raw.get()).map_err(|_| FieldError::Type)
+    }
+}
+
+impl<'a> Field<'a> for Time {
+    const EXPECTED: &'static str = "a number of milliseconds";
+
+    fn encode<W: Writer>(&self, to: &mut Encoder<W>) -> Result<(), Malformed> {
+        to.put(&self.as_ns())
+    }
+
+    fn decode(from: &mut Decoder<'a>) -> Result<Self, Malformed> {
+        Ok(Time::from_ns(from.take()?))
+    }
+
+    fn write_json(&self, out: &mut Vec<u8>) {
+        time::write_ms(self.as_ns(), out);
+    }
+
+    fn read_json(raw: &'a RawValue) -> Result<Self, FieldError> {
+        time::parse_ms(raw.get()).map(Time::from_ns).ok_or(FieldError::Type)
+    }
+}
+
+/// A duration in nanoseconds; milliseconds in JSON.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DurationNs(pub i64);
+
+impl From<std::time::Duration> for DurationNs {
+    fn from(duration: std::time::Duration) -> Self {
+        DurationNs(i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX))
+    }
+}
+
+impl<'a> Field<'a> for DurationNs {
+    const EXPECTED: &'static str = "a number of milliseconds";
+
+    fn encode<W: Writer>(&self, to: &mut Encoder<W>) -> Result<(), Malformed> {
+        to.put(&self.0)
+    }
+
+    fn decode(from: &mut Decoder<'a>) -> Result<Self, Malformed> {
+        from.take().map(DurationNs)
+    }
+
+    fn write_json(&self, out: &mut Vec<u8>) {
+        time::write_ms(i128::from(self.0), out);
+    }
+
+    fn read_json(raw: &'a RawValue) -> Result<Self, FieldError> {
+        let ns = time::parse_ms(raw.get()).ok_or(FieldError::Type)?;
+        Ok(DurationNs(i64::try_from(ns).unwrap_or(if ns < 0 { i64::MIN } else { i64::MAX })))
+    }
+}
+
+impl<'a> Field<'a> for Cow<'a, str> {
+    const EXPECTED: &'static str = "a string";
+
+    fn encode<W: Writer>(&self, to: &mut Encoder<W>) -> Result<(), Malformed> {
+        to.put::<str>(self)
+    }
+
+    fn decode(from: &mut Decoder<'a>) -> Result<Self, Malformed> {
+        from.take::<&str>().map(Cow::Borrowed)
+    }
+
+    fn write_json(&self, out: &mut Vec<u8>) {
+        json::write_str(self, out);
+    }
+
+    fn read_json(raw: &'a RawValue) -> Result<Self, FieldError> {
+        string(raw)
+    }
+}
+
+impl<'a> Field<'a> for Vec<Cow<'a, str>> {
+    const EXPECTED: &'static str = "an array of strings";
+
+    fn encode<W: Writer>(&self, to: &mut Encoder<W>) -> Result<(), Malformed> {
+        to.put(&u64::try_from(self.len()).map_err(|_| Malformed)?)?;
+        self.iter().try_for_each(|s| Field::encode(s, to))
+    }
+
+    fn decode(from: &mut Decoder<'a>) -> Result<Self, Malformed> {
+        // The count is not trusted with memory: each string takes at least one byte of the body.
+        let count: u64 = from.take()?;
+        let mut strings = Vec::new();
+        for _ in 0..count {
+            strings.push(Field::decode(from)?);
+        }
+        Ok(strings)
+    }
+
+    fn write_json(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        for s in self {
+            out.push(b',');
+            json::write_str(s, out);
+        }
+        json::close_array(out, start);
+    }
+
+    fn read_json(raw: &'a RawValue) -> Result<Self, FieldError> {
+        let strings: Vec<Borrowed<'a>> = serde_json::from_str(raw.get()).map_err(|_| FieldError::Type)?;
+        Ok(strings.into_iter().map(|s| s.0).collect())
+    }
+}
+
+impl<'a> Field<'a> for Payload<'a> {
+    const EXPECTED: &'static str = "JSON";
+
+    fn encode<W: Writer>(&self, to: &mut Encoder<W>) -> Result<(), Malformed> {
+        to.put(&self.encoding)?;
+        to.put::<[u8]>(&self.bytes)
+    }
+
+    fn decode(from: &mut Decoder<'a>) -> Result<Self, Malformed> {
+        let encoding = from.take()?;
+        let bytes: &'a [u8] = from.take()?;
+        Ok(Payload { encoding, bytes: Cow::Borrowed(bytes) })
+    }
+
+    fn write_json(&self, out: &mut Vec<u8>) {
+        json::write_payload(self, out);
+    }
+
+    fn read_json(raw: &'a RawValue) -> Result<Self, FieldError> {
+        Ok(Payload::json(raw.get()))
+    }
+}
+
+impl<'a> Field<'a> for Text<'a> {
+    const EXPECTED: &'static str = "a string";
+
+    fn encode<W: Writer>(&self, to: &mut Encoder<W>) -> Result<(), Malformed> {
+        self.0.encode(to)
+    }
+
+    fn decode(from: &mut Decoder<'a>) -> Result<Self, Malformed> {
+        Payload::decode(from).map(Text)
+    }
+
+    fn write_json(&self, out: &mut Vec<u8>) {
+        json::write_text(&self.0, out);
+    }
+
+    fn read_json(raw: &'a RawValue) -> Result<Self, FieldError> {
+        match string(raw) {
+            Ok(Cow::Borrowed(text)) => Ok(Text::new(text)),
+            Ok(Cow::Owned(text)) => Ok(text.into()),
+            // A string with a lone surrogate has no UTF-8: it is kept as it was spelled.
+            Err(_) if raw.get().starts_with('"') => Ok(Text(Payload::json(raw.get()))),
+            Err(error) => Err(error),
+        }
+    }
+}
