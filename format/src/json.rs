@@ -60,10 +60,14 @@ impl EventError {
         match self {
             EventError::UnknownKey(key) => EventError::UnknownKey(format!("{outer}.{key}")),
             EventError::DuplicateKey(key) => EventError::DuplicateKey(format!("{outer}.{key}")),
-            EventError::MissingKey(_) => EventError::WrongType { key: outer.to_owned(), expected: "complete" },
-            EventError::WrongType { key, expected } => {
-                EventError::WrongType { key: format!("{outer}.{key}"), expected }
-            }
+            EventError::MissingKey(_) => EventError::WrongType {
+                key: outer.to_owned(),
+                expected: "complete",
+            },
+            EventError::WrongType { key, expected } => EventError::WrongType {
+                key: format!("{outer}.{key}"),
+                expected,
+            },
             other => other,
         }
     }
@@ -74,8 +78,7 @@ pub(crate) struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'a> Fields<'a> {
     pub(crate) fn parse(text: &'a str) -> Result<Self, EventError> {
-        let fields: Self =
-            serde_json::from_str(text).map_err(|e| EventError::NotAnObject(e.to_string()))?;
+        let fields: Self = serde_json::from_str(text).map_err(|e| EventError::NotAnObject(e.to_string()))?;
         // An event has a few keys; an object with thousands of them has unknown ones, which `finish` refuses.
         let members = fields.0.get(..64).unwrap_or(&fields.0);
         for (at, (key, _)) in members.iter().enumerate() {
@@ -98,21 +101,27 @@ impl<'a> Fields<'a> {
 
     pub(crate) fn optional<T: Field<'a>>(&mut self, key: &'static str) -> Result<Option<T>, EventError> {
         match self.take(key) {
-            Some(raw) if raw.get() != "null" => read(key, raw).map(Some),
-            _ => Ok(None),
+            Some(raw) if raw.get() == "null" && (T::NULL_IS_ABSENT || key == "attributes") => Ok(None),
+            Some(raw) => read(key, raw).map(Some),
+            None => Ok(None),
         }
     }
 
     /// Fails when a member is left: it was not known, or stood there twice.
     pub(crate) fn finish(&self) -> Result<(), EventError> {
-        let Some((key, _)) = self.0.first() else { return Ok(()) };
+        let Some((key, _)) = self.0.first() else {
+            return Ok(());
+        };
         Err(EventError::UnknownKey(key.clone().into_owned()))
     }
 }
 
 fn read<'a, T: Field<'a>>(key: &'static str, raw: &'a RawValue) -> Result<T, EventError> {
     T::read_json(raw).map_err(|error| match error {
-        FieldError::Type => EventError::WrongType { key: key.to_owned(), expected: T::EXPECTED },
+        FieldError::Type => EventError::WrongType {
+            key: key.to_owned(),
+            expected: T::EXPECTED,
+        },
         FieldError::Inside(inner) => inner.inside(key),
     })
 }
@@ -148,8 +157,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
 pub fn parse_event(line: &str) -> Result<(Option<Time>, Event<'_>), EventError> {
     let mut fields = Fields::parse(line)?;
     let name = fields.take("type").ok_or(EventError::NoType)?;
-    let name = crate::wire::string(name)
-        .map_err(|_| EventError::WrongType { key: "type".into(), expected: "a string" })?;
+    let name = crate::wire::string(name).map_err(|_| EventError::WrongType {
+        key: "type".into(),
+        expected: "a string",
+    })?;
     let time = fields.optional("time")?;
     let _seq: Option<u64> = fields.optional("seq")?;
     let event = match Event::read_json_fields(&name, &mut fields) {
@@ -170,9 +181,10 @@ fn check_attributes(event: &Event<'_>) -> Result<(), EventError> {
         _ => None,
     };
     match attributes {
-        Some(payload) if !payload.bytes.starts_with(b"{") => {
-            Err(EventError::WrongType { key: "attributes".into(), expected: "an object" })
-        }
+        Some(payload) if !payload.bytes.starts_with(b"{") => Err(EventError::WrongType {
+            key: "attributes".into(),
+            expected: "an object",
+        }),
         _ => Ok(()),
     }
 }
@@ -224,7 +236,9 @@ fn write_known(at: Time, event: &Event<'_>, redacted: bool, out: &mut Vec<u8>) {
 pub fn write_loss(loss: &Loss, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"file\":");
     write_str(&loss.file, out);
-    out.extend_from_slice(format!(",\"offset\":{},\"length\":{},\"kind\":", loss.offset, loss.length).as_bytes());
+    out.extend_from_slice(
+        format!(",\"offset\":{},\"length\":{},\"kind\":", loss.offset, loss.length).as_bytes(),
+    );
     write_str(loss.kind.as_str(), out);
     if let Some(was) = &loss.was {
         out.extend_from_slice(b",\"was\":");
@@ -415,10 +429,19 @@ mod tests {
         assert_eq!(error("[]").split(':').next(), Some("not a JSON object"));
         assert_eq!(error("{}"), "no key \"type\"");
         assert_eq!(error(r#"{"type":"spam"}"#), "unknown type \"spam\"");
-        assert_eq!(error(r#"{"type":"note","name":"n","dta":1}"#), "unknown key \"dta\"");
+        assert_eq!(
+            error(r#"{"type":"note","name":"n","dta":1}"#),
+            "unknown key \"dta\""
+        );
         assert_eq!(error(r#"{"type":"note"}"#), "key \"name\" is missing");
-        assert_eq!(error(r#"{"type":"note","name":1}"#), "key \"name\" has to be a string");
-        assert_eq!(error(r#"{"type":"note","name":"n","time":"x"}"#), "key \"time\" has to be a number of milliseconds");
+        assert_eq!(
+            error(r#"{"type":"note","name":1}"#),
+            "key \"name\" has to be a string"
+        );
+        assert_eq!(
+            error(r#"{"type":"note","name":"n","time":"x"}"#),
+            "key \"time\" has to be a number of milliseconds"
+        );
         assert!(error(r#"{"type":"note","name":"a","name":"b"}"#).contains("\"name\" stands there twice"));
         assert_eq!(
             error(r#"{"type":"span-started","spanId":"s","kind":"tool","name":"t","model":{"id":"x"}}"#),
@@ -435,6 +458,9 @@ mod tests {
         let (_, event) = parse_event(r#"{"type":"span-text","spanId":"s","text":"a\ud83d"}"#).unwrap();
         let mut out = Vec::new();
         event.write_json_fields(&mut out);
-        assert_eq!(String::from_utf8(out).unwrap(), r#","spanId":"s","text":"a\ud83d""#);
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            r#","spanId":"s","text":"a\ud83d""#
+        );
     }
 }

@@ -10,9 +10,11 @@
 //! | [`record`] | the frame around an event |
 //! | [`segment`] | a segment's header, seal and crash slots |
 //! | [`log`] | reading a session's segments in order: what is there, what is lost |
+//! | [`build`] | a segment in memory, for repair and for tests |
 //! | [`time`] | nanoseconds inside, milliseconds outside |
 #![forbid(unsafe_code)]
 
+pub mod build;
 pub mod checksum;
 pub mod event;
 pub mod json;

@@ -9,8 +9,8 @@ use crate::checksum::{Salted, crc};
 use crate::event::{Event, Gap, Malformed};
 use crate::record::{self, RECORD_HEADER, RecordHeader, align};
 use crate::segment::{
-    CLAIMS_AT, HEADER_COPY_AT, HEADER_LEN, HEADER_PAGE, Header, HeaderError, SEAL_AT, SEAL_LEN, SLOT_LEN, SLOTS_AT,
-    Seal, Slot, claimed_slots, invalid_slot_event, slot_time,
+    CLAIMS_AT, HEADER_COPY_AT, HEADER_LEN, HEADER_PAGE, Header, HeaderError, SEAL_AT, SEAL_LEN, SLOT_LEN,
+    SLOTS_AT, Seal, Slot, claimed_slots, invalid_slot_event, slot_time,
 };
 use crate::time::Time;
 
@@ -58,7 +58,10 @@ impl<'a> Memory<'a> {
     #[must_use]
     pub fn new(mut segments: Vec<(u64, &'a [u8])>) -> Self {
         segments.sort_by_key(|(number, _)| *number);
-        Memory { segments, selected: &[] }
+        Memory {
+            segments,
+            selected: &[],
+        }
     }
 }
 
@@ -234,8 +237,12 @@ enum Content {
     /// Not there: this number, and maybe numbers behind it.
     Absent,
     Unborn,
-    Unreadable { size: u64 },
-    TooNew { size: u64 },
+    Unreadable {
+        size: u64,
+    },
+    TooNew {
+        size: u64,
+    },
     Readable(Box<Readable>),
 }
 
@@ -316,7 +323,11 @@ pub struct LogReader<S> {
 /// What one step found, without borrowing from the source.
 enum Step {
     Loss(Loss),
-    Record { offset: u64, header: RecordHeader, seq: u64 },
+    Record {
+        offset: u64,
+        header: RecordHeader,
+        seq: u64,
+    },
     Slot(SlotEntry),
     End,
 }
@@ -353,13 +364,20 @@ impl<S: LogSource> LogReader<S> {
 
     /// The headers of the segments that can be read, in order.
     pub fn headers(&self) -> impl Iterator<Item = &Header> {
-        self.segments.iter().filter_map(Segment::readable).map(|readable| &readable.header)
+        self.segments
+            .iter()
+            .filter_map(Segment::readable)
+            .map(|readable| &readable.header)
     }
 
     /// The seal of a segment, if it has one.
     #[must_use]
     pub fn seal(&self, number: u64) -> Option<Seal> {
-        self.segments.iter().find(|s| s.number == number)?.readable()?.seal
+        self.segments
+            .iter()
+            .find(|s| s.number == number)?
+            .readable()?
+            .seal
     }
 
     /// The highest sequence number that a delivered mark says was durable.
@@ -383,7 +401,10 @@ impl<S: LogSource> LogReader<S> {
     /// Begins at the first event at or behind `seq`, without reading the segments before it. Losses before it are not
     /// reported, and events before it in its segment still are delivered.
     pub fn skip_to(&mut self, seq: u64) {
-        let candidate = self.segments.iter().rposition(|s| s.readable().is_some_and(|r| r.header.first_seq <= seq));
+        let candidate = self
+            .segments
+            .iter()
+            .rposition(|s| s.readable().is_some_and(|r| r.header.first_seq <= seq));
         if let Some((index, first)) =
             candidate.and_then(|i| Some((i, self.segments.get(i)?.readable()?.header.first_seq)))
         {
@@ -413,12 +434,17 @@ impl<S: LogSource> LogReader<S> {
     /// # Errors
     /// The source's.
     pub fn entry_at(&mut self, number: u64, offset: u64) -> Result<Option<Entry<'_>>, S::Error> {
-        let Some(index) = self.segments.iter().position(|s| s.number == number) else { return Ok(None) };
-        let Some(readable) = self.segments.get(index).and_then(Segment::readable) else { return Ok(None) };
+        let Some(index) = self.segments.iter().position(|s| s.number == number) else {
+            return Ok(None);
+        };
+        let Some(readable) = self.segments.get(index).and_then(Segment::readable) else {
+            return Ok(None);
+        };
         let (salted, wall_base_ns) = (readable.salted.clone(), readable.header.wall_base_ns);
         let (run, first_seq) = (readable.header.run, readable.header.first_seq);
         self.source.select(number)?;
-        let Some(header) = RecordHeader::decode(self.source.read(offset, RECORD_HEADER)?, &salted, offset) else {
+        let Some(header) = RecordHeader::decode(self.source.read(offset, RECORD_HEADER)?, &salted, offset)
+        else {
             return Ok(None);
         };
         let body = self.source.read(offset + 24, usize_of(header.body_len))?;
@@ -426,7 +452,14 @@ impl<S: LogSource> LogReader<S> {
             return Ok(None);
         }
         let seq = first_seq + u64::from(header.seq_delta);
-        Ok(Some(entry((number, run), offset, &header, seq, body, wall_base_ns)))
+        Ok(Some(entry(
+            (number, run),
+            offset,
+            &header,
+            seq,
+            body,
+            wall_base_ns,
+        )))
     }
 
     /// Looks again for what has been written since the end was reached.
@@ -437,7 +470,11 @@ impl<S: LogSource> LogReader<S> {
         let (index, number) = (self.index, self.segments.get(self.index).map(|s| s.number));
         self.load()?;
         self.index = match number {
-            Some(number) => self.segments.iter().position(|s| s.number == number).unwrap_or(index),
+            Some(number) => self
+                .segments
+                .iter()
+                .position(|s| s.number == number)
+                .unwrap_or(index),
             None => index.min(self.segments.len()),
         };
         if self.phase == Phase::Records {
@@ -457,22 +494,36 @@ impl<S: LogSource> LogReader<S> {
         let mut expected = 1;
         for number in numbers {
             if number > expected {
-                segments.push(Segment { number: expected, content: Content::Absent, limit: u64::MAX });
+                segments.push(Segment {
+                    number: expected,
+                    content: Content::Absent,
+                    limit: u64::MAX,
+                });
             }
             expected = number.saturating_add(1);
             let content = self.load_segment(number, Some(number) == last)?;
-            segments.push(Segment { number, content, limit: u64::MAX });
+            segments.push(Segment {
+                number,
+                content,
+                limit: u64::MAX,
+            });
         }
         // The session is the one that most headers name: a file of another session must not make the others foreign.
         let mut votes: Vec<(u128, usize)> = Vec::new();
         for readable in segments.iter().filter_map(Segment::readable) {
-            match votes.iter_mut().find(|(uid, _)| *uid == readable.header.session_uid) {
+            match votes
+                .iter_mut()
+                .find(|(uid, _)| *uid == readable.header.session_uid)
+            {
                 Some((_, count)) => *count += 1,
                 None => votes.push((readable.header.session_uid, 1)),
             }
         }
         let most = votes.iter().map(|(_, count)| *count).max().unwrap_or(0);
-        self.uid = votes.iter().find(|(_, count)| *count == most).map_or(0, |(uid, _)| *uid);
+        self.uid = votes
+            .iter()
+            .find(|(_, count)| *count == most)
+            .map_or(0, |(uid, _)| *uid);
         let mut limit = u64::MAX;
         for segment in segments.iter_mut().rev() {
             let foreign = segment
@@ -491,13 +542,18 @@ impl<S: LogSource> LogReader<S> {
     }
 
     fn load_segment(&mut self, number: u64, is_last: bool) -> Result<Content, S::Error> {
-        let Some(size) = self.source.select(number)? else { return Ok(Content::Absent) };
+        let Some(size) = self.source.select(number)? else {
+            return Ok(Content::Absent);
+        };
         let page = self.source.read(0, usize_of_u64(HEADER_PAGE))?;
         let at = |offset: u64, len: usize| {
             let from = usize_of_u64(offset);
             page.get(from..from + len).unwrap_or_default()
         };
-        let (first, copy) = (Header::decode(at(0, HEADER_LEN)), Header::decode(at(HEADER_COPY_AT, HEADER_LEN)));
+        let (first, copy) = (
+            Header::decode(at(0, HEADER_LEN)),
+            Header::decode(at(HEADER_COPY_AT, HEADER_LEN)),
+        );
         let mut page_damage = Vec::new();
         let header = match (first, copy) {
             (Err(HeaderError::TooNew), _) | (Err(HeaderError::Invalid), Err(HeaderError::TooNew)) => {
@@ -514,7 +570,11 @@ impl<S: LogSource> LogReader<S> {
             }
             (Err(HeaderError::Invalid), Err(HeaderError::Invalid)) => {
                 let unborn = is_last && self.next_nonzero(HEADER_PAGE, size)?.is_none();
-                return Ok(if unborn { Content::Unborn } else { Content::Unreadable { size } });
+                return Ok(if unborn {
+                    Content::Unborn
+                } else {
+                    Content::Unreadable { size }
+                });
             }
         };
         let salted = Salted::new(header.salt);
@@ -525,7 +585,9 @@ impl<S: LogSource> LogReader<S> {
         }
         let mut slots = Vec::new();
         if header.run_first_segment == number {
-            let word = at(CLAIMS_AT, 4).first_chunk().map_or(0, |word| u32::from_le_bytes(*word));
+            let word = at(CLAIMS_AT, 4)
+                .first_chunk()
+                .map_or(0, |word| u32::from_le_bytes(*word));
             match claimed_slots(word) {
                 Some(claimed) => {
                     for slot in 0..claimed {
@@ -537,7 +599,14 @@ impl<S: LogSource> LogReader<S> {
             }
         }
         page_damage.sort_unstable();
-        Ok(Content::Readable(Box::new(Readable { header, salted, seal, size, page_damage, slots })))
+        Ok(Content::Readable(Box::new(Readable {
+            header,
+            salted,
+            seal,
+            size,
+            page_damage,
+            slots,
+        })))
     }
 
     fn step(&mut self) -> Result<Step, S::Error> {
@@ -573,9 +642,18 @@ impl<S: LogSource> LogReader<S> {
                 self.index += 1;
                 return Ok(());
             }
-            Content::Absent => return Ok(self.whole_file_is_bad(&segment, 0, LossKind::Damage)),
-            Content::Unreadable { size } => return Ok(self.whole_file_is_bad(&segment, size, LossKind::Damage)),
-            Content::TooNew { size } => return Ok(self.whole_file_is_bad(&segment, size, LossKind::TooNew)),
+            Content::Absent => {
+                self.whole_file_is_bad(&segment, 0, LossKind::Damage);
+                return Ok(());
+            }
+            Content::Unreadable { size } => {
+                self.whole_file_is_bad(&segment, size, LossKind::Damage);
+                return Ok(());
+            }
+            Content::TooNew { size } => {
+                self.whole_file_is_bad(&segment, size, LossKind::TooNew);
+                return Ok(());
+            }
         };
         let place = |offset, length| BadPlace {
             run: Some(readable.header.run),
@@ -587,7 +665,12 @@ impl<S: LogSource> LogReader<S> {
         if readable.header.first_seq > self.next {
             self.missing(readable.header.first_seq - 1, place(HEADER_PAGE, 0))?;
         }
-        self.bad.extend(readable.page_damage.iter().map(|(offset, length)| place(*offset, *length)));
+        self.bad.extend(
+            readable
+                .page_damage
+                .iter()
+                .map(|(offset, length)| place(*offset, *length)),
+        );
         self.source.select(segment.number)?;
         self.position = HEADER_PAGE;
         self.phase = Phase::Records;
@@ -595,7 +678,13 @@ impl<S: LogSource> LogReader<S> {
     }
 
     fn whole_file_is_bad(&mut self, segment: &Segment, size: u64, kind: LossKind) {
-        self.bad.push(BadPlace { run: None, file: segment.file(), offset: 0, length: size, kind });
+        self.bad.push(BadPlace {
+            run: None,
+            file: segment.file(),
+            offset: 0,
+            length: size,
+            kind,
+        });
         self.index += 1;
     }
 
@@ -620,7 +709,9 @@ impl<S: LogSource> LogReader<S> {
         } else {
             None
         };
-        let Some(header) = header else { return self.no_record_here() };
+        let Some(header) = header else {
+            return self.no_record_here();
+        };
         let run = readable.header.run;
         let seq = readable.header.first_seq + u64::from(header.seq_delta);
         let limit = segment.limit;
@@ -663,14 +754,22 @@ impl<S: LogSource> LogReader<S> {
                 return Ok(None);
             }
         }
-        Ok(Some(Step::Record { offset: p, header, seq }))
+        Ok(Some(Step::Record {
+            offset: p,
+            header,
+            seq,
+        }))
     }
 
     /// There is no record at the position: another one behind it, or the end of the segment.
     fn no_record_here(&mut self) -> Result<Option<Step>, S::Error> {
         if self.reading == Reading::Live
             && self.index + 1 == self.segments.len()
-            && self.segments.last().and_then(Segment::readable).is_some_and(|r| r.seal.is_none())
+            && self
+                .segments
+                .last()
+                .and_then(Segment::readable)
+                .is_some_and(|r| r.seal.is_none())
         {
             return Ok(Some(Step::End));
         }
@@ -717,7 +816,13 @@ impl<S: LogSource> LogReader<S> {
     fn finish_records(&mut self) -> Result<(), S::Error> {
         if self.next <= self.durable {
             let (run, file, offset, length) = self.last_end.clone().unwrap_or_default();
-            let place = BadPlace { run: Some(run), file, offset, length, kind: LossKind::Damage };
+            let place = BadPlace {
+                run: Some(run),
+                file,
+                offset,
+                length,
+                kind: LossKind::Damage,
+            };
             self.missing(self.durable, place)?;
         }
         self.flush();
@@ -729,7 +834,12 @@ impl<S: LogSource> LogReader<S> {
             for (slot, content) in &readable.slots {
                 if !self.named_slots.contains(&(run, *slot)) {
                     let time = slot_time(content.as_ref(), last);
-                    slots.push(SlotEntry { run, slot: *slot, time, content: content.clone() });
+                    slots.push(SlotEntry {
+                        run,
+                        slot: *slot,
+                        time,
+                        content: content.clone(),
+                    });
                 }
             }
         }
@@ -743,7 +853,10 @@ impl<S: LogSource> LogReader<S> {
         let (number, run, wall_base_ns) = self
             .segments
             .get(self.index)
-            .and_then(|s| s.readable().map(|r| (s.number, r.header.run, r.header.wall_base_ns)))
+            .and_then(|s| {
+                s.readable()
+                    .map(|r| (s.number, r.header.run, r.header.wall_base_ns))
+            })
             .unwrap_or_default();
         let body = self.source.read(offset + 24, usize_of(header.body_len))?;
         let entry = entry((number, run), offset, &header, seq, body, wall_base_ns);
@@ -763,7 +876,8 @@ impl<S: LogSource> LogReader<S> {
                 Ok(Item::DurableMark(seq_of(entry.body)))
             }
             record::GAP => {
-                let gap = Gap::decode_body(entry.body).unwrap_or_else(|_| Gap::new(1_u64, 0_u64, "", 0_u64, 0_u64, ""));
+                let gap = Gap::decode_body(entry.body)
+                    .unwrap_or_else(|_| Gap::new(1_u64, 0_u64, "", 0_u64, 0_u64, ""));
                 if gap.first == self.next && gap.last >= gap.first {
                     self.next = gap.last.saturating_add(1);
                 }
@@ -776,8 +890,18 @@ impl<S: LogSource> LogReader<S> {
     }
 
     fn place(&self, run: u32, offset: u64, length: u64, kind: LossKind) -> BadPlace {
-        let file = self.segments.get(self.index).map(Segment::file).unwrap_or_default();
-        BadPlace { run: Some(run), file, offset, length, kind }
+        let file = self
+            .segments
+            .get(self.index)
+            .map(Segment::file)
+            .unwrap_or_default();
+        BadPlace {
+            run: Some(run),
+            file,
+            offset,
+            length,
+            kind,
+        }
     }
 
     /// Reports the bad places, with `next` to `last` as missing, and goes on behind `last`.
@@ -789,7 +913,11 @@ impl<S: LogSource> LogReader<S> {
         for (at, mut place) in mem::take(&mut self.bad).into_iter().enumerate() {
             let missing = (at == 0).then_some((first, last));
             if missing.is_some() && place.kind != LossKind::TooNew {
-                place.kind = if self.was_unsynced(place.run, first)? { LossKind::Unsynced } else { LossKind::Damage };
+                place.kind = if self.was_unsynced(place.run, first)? {
+                    LossKind::Unsynced
+                } else {
+                    LossKind::Damage
+                };
             }
             self.ready.push_back(place.into_loss(missing));
         }
@@ -798,14 +926,17 @@ impl<S: LogSource> LogReader<S> {
 
     /// Reports the bad places; nothing is missing.
     fn flush(&mut self) {
-        self.ready.extend(self.bad.drain(..).map(|place| place.into_loss(None)));
+        self.ready
+            .extend(self.bad.drain(..).map(|place| place.into_loss(None)));
     }
 
     /// Whether a power cut may have taken `first`, of run `run`, because it had not been synced.
     fn was_unsynced(&mut self, run: Option<u32>, first: u64) -> Result<bool, S::Error> {
         let Some(run) = run else { return Ok(false) };
         let boot_of = |wanted: &dyn Fn(u32) -> bool| {
-            self.headers().find(|header| wanted(header.run)).map_or(0, |header| header.boot_id)
+            self.headers()
+                .find(|header| wanted(header.run))
+                .map_or(0, |header| header.boot_id)
         };
         let (mine, later) = (boot_of(&|r| r == run), boot_of(&|r| r > run));
         if mine == 0 || later == 0 || mine == later {
@@ -821,12 +952,18 @@ impl<S: LogSource> LogReader<S> {
         }
         let mut highest = 0;
         for at in 0..self.segments.len() {
-            let Some(segment) = self.segments.get(at).cloned() else { break };
-            let Some(readable) = segment.readable() else { continue };
+            let Some(segment) = self.segments.get(at).cloned() else {
+                break;
+            };
+            let Some(readable) = segment.readable() else {
+                continue;
+            };
             self.source.select(segment.number)?;
             let mut p = HEADER_PAGE;
             while let Some(q) = self.find_header(p, readable.avail(), &readable.salted)? {
-                let Some(header) = RecordHeader::decode(self.source.read(q, RECORD_HEADER)?, &readable.salted, q) else {
+                let Some(header) =
+                    RecordHeader::decode(self.source.read(q, RECORD_HEADER)?, &readable.salted, q)
+                else {
                     break;
                 };
                 if header.kind == record::DURABLE_MARK {
@@ -853,7 +990,7 @@ impl<S: LogSource> LogReader<S> {
             if base + 24 > avail {
                 break;
             }
-            let window = usize_of_u64((avail - base).min(SEARCH_WINDOW as u64));
+            let window = usize_of_u64((avail - base).min(wide(SEARCH_WINDOW)));
             let bytes = self.source.read(base, window)?;
             if bytes.len() < RECORD_HEADER {
                 break;
@@ -865,13 +1002,13 @@ impl<S: LogSource> LogReader<S> {
                     at += 8;
                     continue;
                 }
-                let q = base + at as u64;
+                let q = base + wide(at);
                 if RecordHeader::decode(header, salted, q).is_some_and(|header| header.end(q) <= avail) {
                     return Ok(Some(q));
                 }
                 at += 8;
             }
-            base += at as u64;
+            base += wide(at);
         }
         Ok(None)
     }
@@ -885,9 +1022,9 @@ impl<S: LogSource> LogReader<S> {
                 break;
             }
             if let Some(at) = bytes.iter().position(|b| *b != 0) {
-                return Ok(Some(base + at as u64));
+                return Ok(Some(base + wide(at)));
             }
-            base += bytes.len() as u64;
+            base += wide(bytes.len());
         }
         Ok(None)
     }
@@ -900,9 +1037,9 @@ impl<S: LogSource> LogReader<S> {
                 break;
             }
             if let Some(at) = bytes.iter().rposition(|b| *b != 0) {
-                last = base + at as u64;
+                last = base + wide(at);
             }
-            base += bytes.len() as u64;
+            base += wide(bytes.len());
         }
         Ok(last)
     }
@@ -910,8 +1047,19 @@ impl<S: LogSource> LogReader<S> {
 
 impl BadPlace {
     fn into_loss(self, missing: Option<(u64, u64)>) -> Loss {
-        let kind = if missing.is_some() && self.kind == LossKind::Torn { LossKind::Damage } else { self.kind };
-        Loss { file: self.file, offset: self.offset, length: self.length, kind, was: None, missing }
+        let kind = if missing.is_some() && self.kind == LossKind::Torn {
+            LossKind::Damage
+        } else {
+            self.kind
+        };
+        Loss {
+            file: self.file,
+            offset: self.offset,
+            length: self.length,
+            kind,
+            was: None,
+            missing,
+        }
     }
 }
 
@@ -924,7 +1072,16 @@ fn entry<'a>(
     wall_base_ns: i64,
 ) -> Entry<'a> {
     let (time, body) = header.split_body(body, wall_base_ns);
-    Entry { segment, offset, run, seq, time, kind: header.kind, flags: header.flags, body }
+    Entry {
+        segment,
+        offset,
+        run,
+        seq,
+        time,
+        kind: header.kind,
+        flags: header.flags,
+        body,
+    }
 }
 
 fn usize_of(value: u32) -> usize {
@@ -933,4 +1090,8 @@ fn usize_of(value: u32) -> usize {
 
 fn usize_of_u64(value: u64) -> usize {
     usize::try_from(value).unwrap_or(usize::MAX)
+}
+
+fn wide(len: usize) -> u64 {
+    u64::try_from(len).unwrap_or(u64::MAX)
 }

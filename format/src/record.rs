@@ -101,7 +101,28 @@ impl RecordHeader {
     #[must_use]
     pub fn decode(bytes: &[u8], salted: &Salted, offset: u64) -> Option<Self> {
         let [h0, h1, h2, h3, fields @ ..] = bytes.first_chunk::<RECORD_HEADER>()?;
-        let [kind, flags, t4, t5, l0, l1, l2, l3, c0, c1, c2, c3, s0, s1, s2, s3, t0, t1, t2, t3] = *fields;
+        let [
+            kind,
+            flags,
+            t4,
+            t5,
+            l0,
+            l1,
+            l2,
+            l3,
+            c0,
+            c1,
+            c2,
+            c3,
+            s0,
+            s1,
+            s2,
+            s3,
+            t0,
+            t1,
+            t2,
+            t3,
+        ] = *fields;
         let body_len = u32::from_le_bytes([l0, l1, l2, l3]);
         if kind == 0
             || body_len > BODY_MAX
@@ -140,7 +161,10 @@ impl RecordHeader {
         {
             return (Time::from_ns(i128::from_le_bytes(*time)), rest);
         }
-        (Time::from_ns(i128::from(wall_base_ns) + i128::from(self.time_delta_ns)), body)
+        (
+            Time::from_ns(i128::from(wall_base_ns) + i128::from(self.time_delta_ns)),
+            body,
+        )
     }
 }
 
@@ -160,7 +184,8 @@ pub fn write_record(
     let (flags, time_delta_ns) = match frame.stamp {
         Stamp::Delta(delta) => (frame.flags, delta),
         Stamp::Explicit(time) => {
-            body.get_mut(..EXPLICIT_TIME_LEN)?.copy_from_slice(&time.as_ns().to_le_bytes());
+            body.get_mut(..EXPLICIT_TIME_LEN)?
+                .copy_from_slice(&time.as_ns().to_le_bytes());
             (frame.flags | EXPLICIT_TIME, 0)
         }
     };
@@ -204,8 +229,14 @@ mod tests {
     fn header_round_trip() {
         let salted = Salted::new(42);
         for time_delta_ns in [0, 1, -1, (1 << 47) - 1, -(1 << 47), 1 << 33, -(1 << 33)] {
-            let header =
-                RecordHeader { kind: 5, flags: 0, time_delta_ns, body_len: 77, body_crc: 1, seq_delta: u32::MAX };
+            let header = RecordHeader {
+                kind: 5,
+                flags: 0,
+                time_delta_ns,
+                body_len: 77,
+                body_crc: 1,
+                seq_delta: u32::MAX,
+            };
             let bytes = header.encode(&salted, 4096);
             assert_eq!(RecordHeader::decode(&bytes, &salted, 4096), Some(header));
             assert_eq!(RecordHeader::decode(&bytes, &salted, 4104), None);

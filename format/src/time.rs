@@ -87,8 +87,16 @@ pub fn parse_ms(text: &str) -> Option<i128> {
     };
     let exponent: i64 = match exponent.strip_prefix('+').unwrap_or(exponent).parse() {
         Ok(exponent) => exponent,
-        Err(_) if exponent.bytes().all(|b| b.is_ascii_digit() || b == b'-' || b == b'+') => {
-            if exponent.starts_with('-') { i64::from(i32::MIN) } else { i64::from(i32::MAX) }
+        Err(_)
+            if exponent
+                .bytes()
+                .all(|b| b.is_ascii_digit() || b == b'-' || b == b'+') =>
+        {
+            if exponent.starts_with('-') {
+                i64::from(i32::MIN)
+            } else {
+                i64::from(i32::MAX)
+            }
         }
         Err(_) => return None,
     };
@@ -96,9 +104,17 @@ pub fn parse_ms(text: &str) -> Option<i128> {
     if whole.is_empty() || !mantissa.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
         return None;
     }
-    let digits = || whole.bytes().chain(fraction.bytes()).map(|b| i128::from(b - b'0'));
+    let digits = || {
+        whole
+            .bytes()
+            .chain(fraction.bytes())
+            .map(|b| i128::from(b - b'0'))
+    };
     // The decimal point of the nanoseconds stands behind this many of the digits.
-    let point = i64::try_from(whole.len()).ok()?.saturating_add(exponent).saturating_add(6);
+    let point = i64::try_from(whole.len())
+        .ok()?
+        .saturating_add(exponent)
+        .saturating_add(6);
     let mut ns: i128 = 0;
     let mut at = 0_i64;
     for digit in digits() {
@@ -161,7 +177,12 @@ mod tests {
 
     #[test]
     fn round_trip_of_times_that_agents_have() {
-        for ns in [1_773_568_800_000_000_000_i128, 1_773_568_800_123_000_000, 1_500_000, -62_135_596_800_000_000_000] {
+        for ns in [
+            1_773_568_800_000_000_000_i128,
+            1_773_568_800_123_000_000,
+            1_500_000,
+            -62_135_596_800_000_000_000,
+        ] {
             assert_eq!(parse_ms(&ms(ns)), Some(ns));
         }
     }

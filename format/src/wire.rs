@@ -77,6 +77,8 @@ pub(crate) trait Field<'a>: Sized {
     fn write_json(&self, out: &mut Vec<u8>);
     /// What a JSON value of this field has to be, for messages.
     const EXPECTED: &'static str;
+    /// Whether JSON's `null` stands for a field that is not there.
+    const NULL_IS_ABSENT: bool = true;
     fn read_json(raw: &'a RawValue) -> Result<Self, FieldError>;
 }
 
@@ -321,7 +323,9 @@ struct Borrowed<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// The string that a JSON value is.
 pub(crate) fn string(raw: &RawValue) -> Result<Cow<'_, str>, FieldError> {
-    serde_json::from_str::<Borrowed<'_>>(raw.get()).map(|s| s.0).map_err(|_| FieldError::Type)
+    serde_json::from_str::<Borrowed<'_>>(raw.get())
+        .map(|s| s.0)
+        .map_err(|_| FieldError::Type)
 }
 
 macro_rules! integer {
@@ -405,7 +409,9 @@ impl<'a> Field<'a> for Time {
     }
 
     fn read_json(raw: &'a RawValue) -> Result<Self, FieldError> {
-        time::parse_ms(raw.get()).map(Time::from_ns).ok_or(FieldError::Type)
+        time::parse_ms(raw.get())
+            .map(Time::from_ns)
+            .ok_or(FieldError::Type)
     }
 }
 
@@ -436,7 +442,11 @@ impl<'a> Field<'a> for DurationNs {
 
     fn read_json(raw: &'a RawValue) -> Result<Self, FieldError> {
         let ns = time::parse_ms(raw.get()).ok_or(FieldError::Type)?;
-        Ok(DurationNs(i64::try_from(ns).unwrap_or(if ns < 0 { i64::MIN } else { i64::MAX })))
+        Ok(DurationNs(i64::try_from(ns).unwrap_or(if ns < 0 {
+            i64::MIN
+        } else {
+            i64::MAX
+        })))
     }
 }
 
@@ -495,6 +505,7 @@ impl<'a> Field<'a> for Vec<Cow<'a, str>> {
 
 impl<'a> Field<'a> for Payload<'a> {
     const EXPECTED: &'static str = "JSON";
+    const NULL_IS_ABSENT: bool = false;
 
     fn encode<W: Writer>(&self, to: &mut Encoder<W>) -> Result<(), Malformed> {
         to.put(&self.encoding)?;
@@ -504,7 +515,10 @@ impl<'a> Field<'a> for Payload<'a> {
     fn decode(from: &mut Decoder<'a>) -> Result<Self, Malformed> {
         let encoding = from.take()?;
         let bytes: &'a [u8] = from.take()?;
-        Ok(Payload { encoding, bytes: Cow::Borrowed(bytes) })
+        Ok(Payload {
+            encoding,
+            bytes: Cow::Borrowed(bytes),
+        })
     }
 
     fn write_json(&self, out: &mut Vec<u8>) {

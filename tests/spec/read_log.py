@@ -335,7 +335,8 @@ def header_at(page, offset):
     too_new = version > 1 or codec != 0 or cipher != 0
     try:
         session_id[:id_length].decode("utf-8")
-        valid = version == 1 and first_record >= PAGE and first_record % 8 == 0 and id_length >= 1 and first >= 1
+        valid = version == 1 and first_record >= PAGE and first_record % 8 == 0 and id_length >= 1
+        valid = valid and 1 <= first <= 1 << 62
     except UnicodeDecodeError:
         valid = False
     if not valid or too_new:
@@ -377,7 +378,7 @@ class Segment:
             return b""
 
     def is_unborn(self):
-        """Asked of the last segment when it has no valid header. Assumed: what is behind the header page decides."""
+        """Asked of the last segment when it has no valid header and no valid copy."""
         return last_nonzero(self.data(), PAGE) < PAGE
 
     def place(self, offset, end, kind="damage"):
@@ -492,8 +493,6 @@ def gap(item):
 class Log:
     """The segments of one folder. Raises OSError when the folder cannot be read."""
 
-    MOST_MISSING_FILES = 1000  # Assumed: of one hole in the numbers, only so many are reported
-
     def __init__(self, directory):
         numbers = []
         for name in os.listdir(directory):
@@ -543,8 +542,8 @@ class Log:
 
         previous = 0
         for segment in self.segments:
-            hole = range(previous + 1, min(segment.number, previous + 1 + self.MOST_MISSING_FILES))
-            bad.extend(Place("%d.wal" % n, 0, 0, "damage", None) for n in hole)
+            if segment.number > previous + 1:
+                bad.append(Place("%d.wal" % (previous + 1), 0, 0, "damage", None))
             previous = segment.number
             if not segment.readable:
                 if segment.too_new:
