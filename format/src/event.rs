@@ -583,7 +583,7 @@ structure! {
 }
 
 structure! {
-    /// A record of the log itself, written by repair: events that are lost.
+    /// A record of the log itself, written by recovery and repair: events that are lost.
     Gap<'a> {
         /// The first lost sequence number.
         first: u64 = "first",
@@ -595,9 +595,11 @@ structure! {
         offset: u64 = "offset",
         /// How many bytes.
         length: u64 = "length",
-        /// What kind of loss it was.
+        /// What kind of loss it is.
         kind: Str<'a> = "kind",
         ;
+        /// What kind it was before it was repaired.
+        was: Str<'a> = "was",
     }
 }
 

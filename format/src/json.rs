@@ -8,7 +8,7 @@ use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::event::{Event, Gap, Payload};
-use crate::log::{Entry, Loss, SlotEntry};
+use crate::log::{Entry, Loss, LossKind, SlotEntry};
 use crate::time::{self, Time};
 use crate::wire::{Field, FieldError};
 
@@ -253,13 +253,13 @@ pub fn write_loss(loss: &Loss, out: &mut Vec<u8>) {
 impl Loss {
     /// The loss that a gap record speaks of.
     #[must_use]
-    pub fn repaired(gap: &Gap<'_>) -> Self {
+    pub fn of_gap(gap: &Gap<'_>) -> Self {
         Loss {
             file: gap.file.clone().into_owned(),
             offset: gap.offset,
             length: gap.length,
-            kind: crate::log::LossKind::Repaired,
-            was: Some(gap.kind.clone().into_owned()),
+            kind: LossKind::from_name(&gap.kind),
+            was: gap.was.as_ref().map(|was| was.clone().into_owned()),
             missing: (gap.first <= gap.last).then_some((gap.first, gap.last)),
         }
     }

@@ -112,6 +112,18 @@ impl LossKind {
             LossKind::TooNew => "too-new",
         }
     }
+
+    /// The kind with this name; a name that is not known is damage.
+    #[must_use]
+    pub fn from_name(name: &str) -> Self {
+        match name {
+            "torn" => LossKind::Torn,
+            "unsynced" => LossKind::Unsynced,
+            "repaired" => LossKind::Repaired,
+            "too-new" => LossKind::TooNew,
+            _ => LossKind::Damage,
+        }
+    }
 }
 
 /// What is lost, and where.
@@ -282,8 +294,8 @@ pub fn segment_number(file: &str) -> Option<u64> {
 
 #[derive(Clone, Debug)]
 struct BadPlace {
-    /// Which of the segments, if it is one that can be read.
-    run: Option<u32>,
+    /// The segment, if it is one that can be read.
+    segment: Option<u64>,
     file: String,
     offset: u64,
     length: u64,
@@ -317,7 +329,7 @@ pub struct LogReader<S> {
     slots: VecDeque<SlotEntry>,
     named_slots: HashSet<(u32, u32)>,
     last_times: HashMap<u32, Time>,
-    last_end: Option<(u32, String, u64, u64)>,
+    last_end: Option<(u64, u64, u64)>,
 }
 
 /// What one step found, without borrowing from the source.
@@ -656,7 +668,7 @@ impl<S: LogSource> LogReader<S> {
             }
         };
         let place = |offset, length| BadPlace {
-            run: Some(readable.header.run),
+            segment: Some(segment.number),
             file: segment.file(),
             offset,
             length,
@@ -712,11 +724,10 @@ impl<S: LogSource> LogReader<S> {
         let Some(header) = header else {
             return self.no_record_here();
         };
-        let run = readable.header.run;
         let seq = readable.header.first_seq + u64::from(header.seq_delta);
         let limit = segment.limit;
         if seq < self.next {
-            let place = self.place(run, p, header.end(p) - p, LossKind::Damage);
+            let place = self.place(p, header.end(p) - p, LossKind::Damage);
             self.bad.push(place);
             self.position = align(header.end(p));
             return Ok(None);
@@ -726,7 +737,7 @@ impl<S: LogSource> LogReader<S> {
             return Ok(None);
         }
         if seq > self.next {
-            let place = self.place(run, p, 0, LossKind::Damage);
+            let place = self.place(p, 0, LossKind::Damage);
             self.missing(seq - 1, place)?;
             return Ok(None);
         }
@@ -735,7 +746,7 @@ impl<S: LogSource> LogReader<S> {
             if self.reading == Reading::Live && self.index + 1 == self.segments.len() {
                 return Ok(Some(Step::End));
             }
-            let place = self.place(run, p, header.end(p) - p, LossKind::Damage);
+            let place = self.place(p, header.end(p) - p, LossKind::Damage);
             self.bad.push(place.clone());
             self.position = align(header.end(p));
             if header.is_event() {
@@ -778,37 +789,35 @@ impl<S: LogSource> LogReader<S> {
             return Ok(None);
         };
         let p = self.position;
-        let run = readable.header.run;
         let (bound, avail) = (readable.bound(), readable.avail());
         if let Some(q) = self.find_header(p.saturating_add(8), avail, &readable.salted)? {
-            let place = self.place(run, p, q - p, LossKind::Damage);
+            let place = self.place(p, q - p, LossKind::Damage);
             self.bad.push(place);
             self.position = q;
             return Ok(None);
         }
         if readable.seal.is_some() || readable.size < bound {
             if p < bound {
-                let place = self.place(run, p, bound - p, LossKind::Damage);
+                let place = self.place(p, bound - p, LossKind::Damage);
                 self.bad.push(place);
             }
         } else {
             let word = self.source.read(p, 8)?;
             if word.iter().any(|b| *b != 0) {
                 let end = align(self.last_nonzero(p, readable.size)? + 1);
-                let place = self.place(run, p, end - p, LossKind::Torn);
+                let place = self.place(p, end - p, LossKind::Torn);
                 self.bad.push(place);
             }
         }
-        let file = segment_file(readable.header.number);
         let limit = self.segments.get(self.index).map_or(u64::MAX, |s| s.limit);
         if let Some(seal) = readable.seal {
             let last = seal.last_seq.min(limit - 1);
             if self.next <= last {
-                let place = self.place(run, p, 0, LossKind::Damage);
+                let place = self.place(p, 0, LossKind::Damage);
                 self.missing(last, place)?;
             }
         }
-        self.last_end = Some((run, file, p, bound.saturating_sub(p)));
+        self.last_end = Some((readable.header.number, p, bound.saturating_sub(p)));
         self.leave_segment();
         Ok(None)
     }
@@ -881,7 +890,7 @@ impl<S: LogSource> LogReader<S> {
                 if gap.first == self.next && gap.last >= gap.first {
                     self.next = gap.last.saturating_add(1);
                 }
-                Ok(Item::Loss(Loss::repaired(&gap)))
+                Ok(Item::Loss(Loss::of_gap(&gap)))
             }
             record::POISON => Ok(Item::Poison(seq_of(entry.body))),
             // A log record of a newer version: nothing for us.
@@ -913,7 +922,7 @@ impl<S: LogSource> LogReader<S> {
         for (at, mut place) in mem::take(&mut self.bad).into_iter().enumerate() {
             let missing = (at == 0).then_some((first, last));
             if missing.is_some() && place.kind != LossKind::TooNew {
-                place.kind = if self.was_unsynced(place.run, first)? {
+                place.kind = if self.was_unsynced(place.segment, first)? {
                     LossKind::Unsynced
                 } else {
                     LossKind::Damage
@@ -930,19 +939,15 @@ impl<S: LogSource> LogReader<S> {
             .extend(self.bad.drain(..).map(|place| place.into_loss(None)));
     }
 
-    /// Whether a power cut may have taken `first`, of run `run`, because it had not been synced.
-    fn was_unsynced(&mut self, run: Option<u32>, first: u64) -> Result<bool, S::Error> {
-        let Some(run) = run else { return Ok(false) };
-        let boot_of = |wanted: &dyn Fn(u32) -> bool| {
-            self.headers()
-                .find(|header| wanted(header.run))
-                .map_or(0, |header| header.boot_id)
-        };
-        let (mine, later) = (boot_of(&|r| r == run), boot_of(&|r| r > run));
-        if mine == 0 || later == 0 || mine == later {
-            return Ok(false);
-        }
-        Ok(self.highest_mark()? < first)
+    /// Whether a power cut may have taken `first`, of this segment, because it had not been synced.
+    fn was_unsynced(&mut self, segment: Option<u64>, first: u64) -> Result<bool, S::Error> {
+        let Some(number) = segment else { return Ok(false) };
+        let boot = self
+            .headers()
+            .find(|header| header.number == number)
+            .map_or(0, |header| header.boot_id);
+        let restarted = |header: &Header| header.number > number && ![0, boot].contains(&header.boot_id);
+        Ok(boot != 0 && self.headers().any(restarted) && self.highest_mark()? < first)
     }
 
     /// The highest sequence number in any valid durable mark of the log.
