@@ -25,14 +25,7 @@ impl SegmentBuilder {
     pub fn new(header: Header) -> Self {
         let salted = Salted::new(header.salt);
         let page = usize::try_from(HEADER_PAGE).unwrap_or(0);
-        SegmentBuilder {
-            header,
-            salted,
-            bytes: vec![0; page],
-            seq_delta: 0,
-            claims: 0,
-            sealed: false,
-        }
+        SegmentBuilder { header, salted, bytes: vec![0; page], seq_delta: 0, claims: 0, sealed: false }
     }
 
     /// The sequence number that the next event gets.
@@ -59,8 +52,7 @@ impl SegmentBuilder {
     pub fn body(&mut self, time: Time, kind: u8, flags: u8, body: &[u8]) -> &mut Self {
         let stamp = Stamp::new(time, self.header.wall_base_ns);
         let start = self.bytes.len();
-        self.bytes
-            .resize(start + RECORD_HEADER + stamp.body_len() + body.len(), 0);
+        self.bytes.resize(start + RECORD_HEADER + stamp.body_len() + body.len(), 0);
         let frame = Frame {
             salted: &self.salted,
             offset: u64::try_from(start).unwrap_or(u64::MAX),
@@ -131,11 +123,7 @@ impl SegmentBuilder {
     /// The segment's bytes, `spare` zeros longer than its records.
     #[must_use]
     pub fn finish(mut self, spare: usize) -> Vec<u8> {
-        let seal = Seal {
-            count: u64::from(self.seq_delta),
-            last_seq: self.next_seq() - 1,
-            end: self.end(),
-        };
+        let seal = Seal { count: u64::from(self.seq_delta), last_seq: self.next_seq() - 1, end: self.end() };
         self.bytes.resize(self.bytes.len() + spare, 0);
         self.header.capacity = self.end();
         let header = self.header.encode();

@@ -28,36 +28,24 @@ impl<'a> Payload<'a> {
 
     /// JSON text: `{"command":"ls"}`. Kept as it is, and checked when it is folded.
     pub fn json<B: AsRef<[u8]> + ?Sized>(text: &'a B) -> Self {
-        Payload {
-            encoding: Self::JSON,
-            bytes: Cow::Borrowed(text.as_ref()),
-        }
+        Payload { encoding: Self::JSON, bytes: Cow::Borrowed(text.as_ref()) }
     }
 
     /// A plain string: it needs no quotes and no escapes.
     pub fn string<B: AsRef<[u8]> + ?Sized>(text: &'a B) -> Self {
-        Payload {
-            encoding: Self::STRING,
-            bytes: Cow::Borrowed(text.as_ref()),
-        }
+        Payload { encoding: Self::STRING, bytes: Cow::Borrowed(text.as_ref()) }
     }
 
     /// Owned JSON text.
     #[must_use]
     pub fn owned_json(text: impl Into<Vec<u8>>) -> Payload<'static> {
-        Payload {
-            encoding: Self::JSON,
-            bytes: Cow::Owned(text.into()),
-        }
+        Payload { encoding: Self::JSON, bytes: Cow::Owned(text.into()) }
     }
 
     /// An owned plain string.
     #[must_use]
     pub fn owned_string(text: impl Into<Vec<u8>>) -> Payload<'static> {
-        Payload {
-            encoding: Self::STRING,
-            bytes: Cow::Owned(text.into()),
-        }
+        Payload { encoding: Self::STRING, bytes: Cow::Owned(text.into()) }
     }
 }
 
@@ -70,10 +58,7 @@ impl<'a> From<&'a str> for Payload<'a> {
 
 impl From<String> for Payload<'_> {
     fn from(text: String) -> Self {
-        Payload {
-            encoding: Self::STRING,
-            bytes: Cow::Owned(text.into_bytes()),
-        }
+        Payload { encoding: Self::STRING, bytes: Cow::Owned(text.into_bytes()) }
     }
 }
 
@@ -237,10 +222,7 @@ structure! {
 /// A model id alone.
 impl<'a> From<&'a str> for Model<'a> {
     fn from(id: &'a str) -> Self {
-        Model {
-            model_id: Some(id.into()),
-            ..Model::new()
-        }
+        Model { model_id: Some(id.into()), ..Model::new() }
     }
 }
 
@@ -622,11 +604,7 @@ impl<'a> Gap<'a> {
 fn decode_whole<'a, T: Structure<'a>>(body: &'a [u8]) -> Result<T, Malformed> {
     let mut from = Decoder::new(body);
     let value = T::decode(&mut from)?;
-    if from.is_empty() {
-        Ok(value)
-    } else {
-        Err(Malformed)
-    }
+    if from.is_empty() { Ok(value) } else { Err(Malformed) }
 }
 
 macro_rules! events {
@@ -747,9 +725,9 @@ impl Event<'_> {
             Event::SpanText(e) => e.text.0.bytes.len(),
             Event::SpanAttributes(e) => e.attributes.bytes.len(),
             Event::SpanEnded(e) => len(e.output.as_ref()).max(len(e.attributes.as_ref())),
-            Event::Span(e) => len(e.input.as_ref())
-                .max(len(e.attributes.as_ref()))
-                .max(len(e.output.as_ref())),
+            Event::Span(e) => {
+                len(e.input.as_ref()).max(len(e.attributes.as_ref())).max(len(e.output.as_ref()))
+            }
             Event::Note(e) => len(e.data.as_ref()),
             _ => 0,
         }
@@ -758,9 +736,6 @@ impl Event<'_> {
     /// Whether the embedder said it, as opposed to the engine's own `run-started` and `run-ended`, or a crash record.
     #[must_use]
     pub fn is_embedders(&self) -> bool {
-        !matches!(
-            self,
-            Event::RunStarted(_) | Event::RunEnded(_) | Event::Crashed(_)
-        )
+        !matches!(self, Event::RunStarted(_) | Event::RunEnded(_) | Event::Crashed(_))
     }
 }

@@ -60,14 +60,12 @@ impl EventError {
         match self {
             EventError::UnknownKey(key) => EventError::UnknownKey(format!("{outer}.{key}")),
             EventError::DuplicateKey(key) => EventError::DuplicateKey(format!("{outer}.{key}")),
-            EventError::MissingKey(_) => EventError::WrongType {
-                key: outer.to_owned(),
-                expected: "complete",
-            },
-            EventError::WrongType { key, expected } => EventError::WrongType {
-                key: format!("{outer}.{key}"),
-                expected,
-            },
+            EventError::MissingKey(_) => {
+                EventError::WrongType { key: outer.to_owned(), expected: "complete" }
+            }
+            EventError::WrongType { key, expected } => {
+                EventError::WrongType { key: format!("{outer}.{key}"), expected }
+            }
             other => other,
         }
     }
@@ -118,10 +116,7 @@ impl<'a> Fields<'a> {
 
 fn read<'a, T: Field<'a>>(key: &'static str, raw: &'a RawValue) -> Result<T, EventError> {
     T::read_json(raw).map_err(|error| match error {
-        FieldError::Type => EventError::WrongType {
-            key: key.to_owned(),
-            expected: T::EXPECTED,
-        },
+        FieldError::Type => EventError::WrongType { key: key.to_owned(), expected: T::EXPECTED },
         FieldError::Inside(inner) => inner.inside(key),
     })
 }
@@ -157,10 +152,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
 pub fn parse_event(line: &str) -> Result<(Option<Time>, Event<'_>), EventError> {
     let mut fields = Fields::parse(line)?;
     let name = fields.take("type").ok_or(EventError::NoType)?;
-    let name = crate::wire::string(name).map_err(|_| EventError::WrongType {
-        key: "type".into(),
-        expected: "a string",
-    })?;
+    let name = crate::wire::string(name)
+        .map_err(|_| EventError::WrongType { key: "type".into(), expected: "a string" })?;
     let time = fields.optional("time")?;
     let _seq: Option<u64> = fields.optional("seq")?;
     let event = match Event::read_json_fields(&name, &mut fields) {
@@ -181,10 +174,9 @@ fn check_attributes(event: &Event<'_>) -> Result<(), EventError> {
         _ => None,
     };
     match attributes {
-        Some(payload) if !payload.bytes.starts_with(b"{") => Err(EventError::WrongType {
-            key: "attributes".into(),
-            expected: "an object",
-        }),
+        Some(payload) if !payload.bytes.starts_with(b"{") => {
+            Err(EventError::WrongType { key: "attributes".into(), expected: "an object" })
+        }
         _ => Ok(()),
     }
 }
@@ -339,7 +331,10 @@ pub fn write_payload(payload: &Payload<'_>, out: &mut Vec<u8>) -> bool {
 /// Appends streamed text as a JSON string.
 pub(crate) fn write_text(text: &Payload<'_>, out: &mut Vec<u8>) {
     let start = out.len();
-    if text.encoding == Payload::JSON && text.bytes.starts_with(b"\"") && write_payload(text, out) {
+    if text.encoding == Payload::JSON
+        && text.bytes.trim_ascii_start().starts_with(b"\"")
+        && write_payload(text, out)
+    {
         return;
     }
     out.truncate(start);
@@ -429,15 +424,9 @@ mod tests {
         assert_eq!(error("[]").split(':').next(), Some("not a JSON object"));
         assert_eq!(error("{}"), "no key \"type\"");
         assert_eq!(error(r#"{"type":"spam"}"#), "unknown type \"spam\"");
-        assert_eq!(
-            error(r#"{"type":"note","name":"n","dta":1}"#),
-            "unknown key \"dta\""
-        );
+        assert_eq!(error(r#"{"type":"note","name":"n","dta":1}"#), "unknown key \"dta\"");
         assert_eq!(error(r#"{"type":"note"}"#), "key \"name\" is missing");
-        assert_eq!(
-            error(r#"{"type":"note","name":1}"#),
-            "key \"name\" has to be a string"
-        );
+        assert_eq!(error(r#"{"type":"note","name":1}"#), "key \"name\" has to be a string");
         assert_eq!(
             error(r#"{"type":"note","name":"n","time":"x"}"#),
             "key \"time\" has to be a number of milliseconds"
@@ -458,9 +447,6 @@ mod tests {
         let (_, event) = parse_event(r#"{"type":"span-text","spanId":"s","text":"a\ud83d"}"#).unwrap();
         let mut out = Vec::new();
         event.write_json_fields(&mut out);
-        assert_eq!(
-            String::from_utf8(out).unwrap(),
-            r#","spanId":"s","text":"a\ud83d""#
-        );
+        assert_eq!(String::from_utf8(out).unwrap(), r#","spanId":"s","text":"a\ud83d""#);
     }
 }

@@ -58,10 +58,7 @@ impl<'a> Memory<'a> {
     #[must_use]
     pub fn new(mut segments: Vec<(u64, &'a [u8])>) -> Self {
         segments.sort_by_key(|(number, _)| *number);
-        Memory {
-            segments,
-            selected: &[],
-        }
+        Memory { segments, selected: &[] }
     }
 }
 
@@ -208,6 +205,8 @@ pub enum Item<'a> {
     DurableMark(u64),
     /// A sync failed: what follows this sequence number was not proved durable.
     Poison(u64),
+    /// A record of the log itself that this version does not know.
+    LogRecord(Entry<'a>),
     /// Something is lost here.
     Loss(Loss),
     /// A crash slot, behind the last record.
@@ -335,15 +334,13 @@ pub struct LogReader<S> {
 /// What one step found, without borrowing from the source.
 enum Step {
     Loss(Loss),
-    Record {
-        offset: u64,
-        header: RecordHeader,
-        seq: u64,
-    },
+    Record { offset: u64, header: RecordHeader, seq: u64 },
     Slot(SlotEntry),
     End,
 }
 
+/// Numbers above this in a mark, gap or seal are not believed.
+const NUMBER_MAX: u64 = 1 << 63;
 const SEARCH_WINDOW: usize = 64 * 1024;
 
 impl<S: LogSource> LogReader<S> {
@@ -376,20 +373,13 @@ impl<S: LogSource> LogReader<S> {
 
     /// The headers of the segments that can be read, in order.
     pub fn headers(&self) -> impl Iterator<Item = &Header> {
-        self.segments
-            .iter()
-            .filter_map(Segment::readable)
-            .map(|readable| &readable.header)
+        self.segments.iter().filter_map(Segment::readable).map(|readable| &readable.header)
     }
 
     /// The seal of a segment, if it has one.
     #[must_use]
     pub fn seal(&self, number: u64) -> Option<Seal> {
-        self.segments
-            .iter()
-            .find(|s| s.number == number)?
-            .readable()?
-            .seal
+        self.segments.iter().find(|s| s.number == number)?.readable()?.seal
     }
 
     /// The highest sequence number that a delivered mark says was durable.
@@ -413,10 +403,8 @@ impl<S: LogSource> LogReader<S> {
     /// Begins at the first event at or behind `seq`, without reading the segments before it. Losses before it are not
     /// reported, and events before it in its segment still are delivered.
     pub fn skip_to(&mut self, seq: u64) {
-        let candidate = self
-            .segments
-            .iter()
-            .rposition(|s| s.readable().is_some_and(|r| r.header.first_seq <= seq));
+        let candidate =
+            self.segments.iter().rposition(|s| s.readable().is_some_and(|r| r.header.first_seq <= seq));
         if let Some((index, first)) =
             candidate.and_then(|i| Some((i, self.segments.get(i)?.readable()?.header.first_seq)))
         {
@@ -464,14 +452,7 @@ impl<S: LogSource> LogReader<S> {
             return Ok(None);
         }
         let seq = first_seq + u64::from(header.seq_delta);
-        Ok(Some(entry(
-            (number, run),
-            offset,
-            &header,
-            seq,
-            body,
-            wall_base_ns,
-        )))
+        Ok(Some(entry((number, run), offset, &header, seq, body, wall_base_ns)))
     }
 
     /// Looks again for what has been written since the end was reached.
@@ -482,11 +463,7 @@ impl<S: LogSource> LogReader<S> {
         let (index, number) = (self.index, self.segments.get(self.index).map(|s| s.number));
         self.load()?;
         self.index = match number {
-            Some(number) => self
-                .segments
-                .iter()
-                .position(|s| s.number == number)
-                .unwrap_or(index),
+            Some(number) => self.segments.iter().position(|s| s.number == number).unwrap_or(index),
             None => index.min(self.segments.len()),
         };
         if self.phase == Phase::Records {
@@ -506,36 +483,22 @@ impl<S: LogSource> LogReader<S> {
         let mut expected = 1;
         for number in numbers {
             if number > expected {
-                segments.push(Segment {
-                    number: expected,
-                    content: Content::Absent,
-                    limit: u64::MAX,
-                });
+                segments.push(Segment { number: expected, content: Content::Absent, limit: u64::MAX });
             }
             expected = number.saturating_add(1);
             let content = self.load_segment(number, Some(number) == last)?;
-            segments.push(Segment {
-                number,
-                content,
-                limit: u64::MAX,
-            });
+            segments.push(Segment { number, content, limit: u64::MAX });
         }
         // The session is the one that most headers name: a file of another session must not make the others foreign.
         let mut votes: Vec<(u128, usize)> = Vec::new();
         for readable in segments.iter().filter_map(Segment::readable) {
-            match votes
-                .iter_mut()
-                .find(|(uid, _)| *uid == readable.header.session_uid)
-            {
+            match votes.iter_mut().find(|(uid, _)| *uid == readable.header.session_uid) {
                 Some((_, count)) => *count += 1,
                 None => votes.push((readable.header.session_uid, 1)),
             }
         }
         let most = votes.iter().map(|(_, count)| *count).max().unwrap_or(0);
-        self.uid = votes
-            .iter()
-            .find(|(_, count)| *count == most)
-            .map_or(0, |(uid, _)| *uid);
+        self.uid = votes.iter().find(|(_, count)| *count == most).map_or(0, |(uid, _)| *uid);
         let mut limit = u64::MAX;
         for segment in segments.iter_mut().rev() {
             let foreign = segment
@@ -557,15 +520,17 @@ impl<S: LogSource> LogReader<S> {
         let Some(size) = self.source.select(number)? else {
             return Ok(Content::Absent);
         };
-        let page = self.source.read(0, usize_of_u64(HEADER_PAGE))?;
+        // What a file that is too short does not have reads as zeros.
+        let mut page = vec![0; usize_of_u64(HEADER_PAGE)];
+        for (to, from) in page.iter_mut().zip(self.source.read(0, usize_of_u64(HEADER_PAGE))?) {
+            *to = *from;
+        }
         let at = |offset: u64, len: usize| {
             let from = usize_of_u64(offset);
             page.get(from..from + len).unwrap_or_default()
         };
-        let (first, copy) = (
-            Header::decode(at(0, HEADER_LEN)),
-            Header::decode(at(HEADER_COPY_AT, HEADER_LEN)),
-        );
+        let (first, copy) =
+            (Header::decode(at(0, HEADER_LEN)), Header::decode(at(HEADER_COPY_AT, HEADER_LEN)));
         let mut page_damage = Vec::new();
         let header = match (first, copy) {
             (Err(HeaderError::TooNew), _) | (Err(HeaderError::Invalid), Err(HeaderError::TooNew)) => {
@@ -581,12 +546,8 @@ impl<S: LogSource> LogReader<S> {
                 header
             }
             (Err(HeaderError::Invalid), Err(HeaderError::Invalid)) => {
-                let unborn = is_last && self.next_nonzero(HEADER_PAGE, size)?.is_none();
-                return Ok(if unborn {
-                    Content::Unborn
-                } else {
-                    Content::Unreadable { size }
-                });
+                let unborn = is_last && self.next_nonzero(CLAIMS_AT, size)?.is_none();
+                return Ok(if unborn { Content::Unborn } else { Content::Unreadable { size } });
             }
         };
         let salted = Salted::new(header.salt);
@@ -597,9 +558,7 @@ impl<S: LogSource> LogReader<S> {
         }
         let mut slots = Vec::new();
         if header.run_first_segment == number {
-            let word = at(CLAIMS_AT, 4)
-                .first_chunk()
-                .map_or(0, |word| u32::from_le_bytes(*word));
+            let word = at(CLAIMS_AT, 4).first_chunk().map_or(0, |word| u32::from_le_bytes(*word));
             match claimed_slots(word) {
                 Some(claimed) => {
                     for slot in 0..claimed {
@@ -611,14 +570,7 @@ impl<S: LogSource> LogReader<S> {
             }
         }
         page_damage.sort_unstable();
-        Ok(Content::Readable(Box::new(Readable {
-            header,
-            salted,
-            seal,
-            size,
-            page_damage,
-            slots,
-        })))
+        Ok(Content::Readable(Box::new(Readable { header, salted, seal, size, page_damage, slots })))
     }
 
     fn step(&mut self) -> Result<Step, S::Error> {
@@ -674,15 +626,13 @@ impl<S: LogSource> LogReader<S> {
             length,
             kind: LossKind::Damage,
         };
-        if readable.header.first_seq > self.next {
-            self.missing(readable.header.first_seq - 1, place(HEADER_PAGE, 0))?;
+        // A segment that is superseded as a whole must not make the events of the copy look missing.
+        let first = readable.header.first_seq.min(segment.limit);
+        if first > self.next {
+            self.missing(first - 1, place(HEADER_PAGE, 0))?;
         }
-        self.bad.extend(
-            readable
-                .page_damage
-                .iter()
-                .map(|(offset, length)| place(*offset, *length)),
-        );
+        let page_damage = readable.page_damage.iter().map(|(offset, length)| place(*offset, *length));
+        self.ready.extend(page_damage.map(|place| place.into_loss(None)));
         self.source.select(segment.number)?;
         self.position = HEADER_PAGE;
         self.phase = Phase::Records;
@@ -690,13 +640,7 @@ impl<S: LogSource> LogReader<S> {
     }
 
     fn whole_file_is_bad(&mut self, segment: &Segment, size: u64, kind: LossKind) {
-        self.bad.push(BadPlace {
-            run: None,
-            file: segment.file(),
-            offset: 0,
-            length: size,
-            kind,
-        });
+        self.bad.push(BadPlace { segment: None, file: segment.file(), offset: 0, length: size, kind });
         self.index += 1;
     }
 
@@ -743,16 +687,7 @@ impl<S: LogSource> LogReader<S> {
         }
         let body = self.source.read(p + 24, usize_of(header.body_len))?;
         if body.len() != usize_of(header.body_len) || crc(body) != header.body_crc {
-            if self.reading == Reading::Live && self.index + 1 == self.segments.len() {
-                return Ok(Some(Step::End));
-            }
-            let place = self.place(p, header.end(p) - p, LossKind::Damage);
-            self.bad.push(place.clone());
-            self.position = align(header.end(p));
-            if header.is_event() {
-                self.missing(seq, place)?;
-            }
-            return Ok(None);
+            return self.body_does_not_check(p, &header, seq);
         }
         if !self.bad.is_empty() {
             self.flush();
@@ -765,23 +700,51 @@ impl<S: LogSource> LogReader<S> {
                 return Ok(None);
             }
         }
-        Ok(Some(Step::Record {
-            offset: p,
-            header,
-            seq,
-        }))
+        Ok(Some(Step::Record { offset: p, header, seq }))
+    }
+
+    /// The header at `p` checks and its body does not: damage, or at the very end an append that was cut off.
+    fn body_does_not_check(
+        &mut self,
+        p: u64,
+        header: &RecordHeader,
+        seq: u64,
+    ) -> Result<Option<Step>, S::Error> {
+        if self.is_live_end() {
+            return Ok(Some(Step::End));
+        }
+        let Some(readable) = self.segments.get(self.index).and_then(Segment::readable).cloned() else {
+            self.leave_segment();
+            return Ok(None);
+        };
+        let behind = align(header.end(p));
+        if readable.seal.is_none()
+            && readable.size >= readable.bound()
+            && self.find_header(behind, readable.avail(), &readable.salted)?.is_none()
+        {
+            return self.end_of_segment(p, &readable);
+        }
+        let place = self.place(p, header.end(p) - p, LossKind::Damage);
+        self.position = behind;
+        if header.is_event() {
+            self.flush();
+            self.missing(seq, place)?;
+        } else {
+            self.bad.push(place);
+        }
+        Ok(None)
+    }
+
+    /// Whether this is the segment that a live writer appends to: then what does not check is not there yet.
+    fn is_live_end(&self) -> bool {
+        self.reading == Reading::Live
+            && self.index + 1 == self.segments.len()
+            && self.segments.last().and_then(Segment::readable).is_some_and(|r| r.seal.is_none())
     }
 
     /// There is no record at the position: another one behind it, or the end of the segment.
     fn no_record_here(&mut self) -> Result<Option<Step>, S::Error> {
-        if self.reading == Reading::Live
-            && self.index + 1 == self.segments.len()
-            && self
-                .segments
-                .last()
-                .and_then(Segment::readable)
-                .is_some_and(|r| r.seal.is_none())
-        {
+        if self.is_live_end() {
             return Ok(Some(Step::End));
         }
         let Some(readable) = self.segments.get(self.index).and_then(Segment::readable).cloned() else {
@@ -789,13 +752,17 @@ impl<S: LogSource> LogReader<S> {
             return Ok(None);
         };
         let p = self.position;
-        let (bound, avail) = (readable.bound(), readable.avail());
-        if let Some(q) = self.find_header(p.saturating_add(8), avail, &readable.salted)? {
+        if let Some(q) = self.find_header(p.saturating_add(8), readable.avail(), &readable.salted)? {
             let place = self.place(p, q - p, LossKind::Damage);
             self.bad.push(place);
             self.position = q;
             return Ok(None);
         }
+        self.end_of_segment(p, &readable)
+    }
+
+    fn end_of_segment(&mut self, p: u64, readable: &Readable) -> Result<Option<Step>, S::Error> {
+        let bound = readable.bound();
         if readable.seal.is_some() || readable.size < bound {
             if p < bound {
                 let place = self.place(p, bound - p, LossKind::Damage);
@@ -824,14 +791,9 @@ impl<S: LogSource> LogReader<S> {
 
     fn finish_records(&mut self) -> Result<(), S::Error> {
         if self.next <= self.durable {
-            let (run, file, offset, length) = self.last_end.clone().unwrap_or_default();
-            let place = BadPlace {
-                run: Some(run),
-                file,
-                offset,
-                length,
-                kind: LossKind::Damage,
-            };
+            let (number, offset, length) = self.last_end.unwrap_or_default();
+            let (segment, file) = (Some(number), segment_file(number));
+            let place = BadPlace { segment, file, offset, length, kind: LossKind::Damage };
             self.missing(self.durable, place)?;
         }
         self.flush();
@@ -843,16 +805,11 @@ impl<S: LogSource> LogReader<S> {
             for (slot, content) in &readable.slots {
                 if !self.named_slots.contains(&(run, *slot)) {
                     let time = slot_time(content.as_ref(), last);
-                    slots.push(SlotEntry {
-                        run,
-                        slot: *slot,
-                        time,
-                        content: content.clone(),
-                    });
+                    slots.push(SlotEntry { run, slot: *slot, time, content: content.clone() });
                 }
             }
         }
-        slots.sort_by_key(|s| (s.run, s.slot));
+        slots.sort_by_key(|s| s.run);
         self.slots = slots.into();
         self.phase = Phase::Slots;
         Ok(())
@@ -862,10 +819,7 @@ impl<S: LogSource> LogReader<S> {
         let (number, run, wall_base_ns) = self
             .segments
             .get(self.index)
-            .and_then(|s| {
-                s.readable()
-                    .map(|r| (s.number, r.header.run, r.header.wall_base_ns))
-            })
+            .and_then(|s| s.readable().map(|r| (s.number, r.header.run, r.header.wall_base_ns)))
             .unwrap_or_default();
         let body = self.source.read(offset + 24, usize_of(header.body_len))?;
         let entry = entry((number, run), offset, &header, seq, body, wall_base_ns);
@@ -878,39 +832,29 @@ impl<S: LogSource> LogReader<S> {
             }
             return Ok(Item::Event(entry));
         }
-        let seq_of = |body: &[u8]| body.first_chunk().map_or(0, |b| u64::from_le_bytes(*b));
         match header.kind {
             record::DURABLE_MARK => {
-                self.durable = self.durable.max(seq_of(entry.body));
-                Ok(Item::DurableMark(seq_of(entry.body)))
+                let mark = mark_of(entry.body);
+                self.durable = self.durable.max(mark);
+                Ok(Item::DurableMark(mark))
             }
-            record::GAP => {
-                let gap = Gap::decode_body(entry.body)
-                    .unwrap_or_else(|_| Gap::new(1_u64, 0_u64, "", 0_u64, 0_u64, ""));
-                if gap.first == self.next && gap.last >= gap.first {
-                    self.next = gap.last.saturating_add(1);
+            record::GAP => match Gap::decode_body(entry.body) {
+                Ok(gap) => {
+                    if gap.first == self.next && (gap.first..=NUMBER_MAX).contains(&gap.last) {
+                        self.next = gap.last + 1;
+                    }
+                    Ok(Item::Loss(Loss::of_gap(&gap)))
                 }
-                Ok(Item::Loss(Loss::of_gap(&gap)))
-            }
-            record::POISON => Ok(Item::Poison(seq_of(entry.body))),
-            // A log record of a newer version: nothing for us.
-            _ => Ok(Item::DurableMark(self.durable)),
+                Err(Malformed) => Ok(Item::LogRecord(entry)),
+            },
+            record::POISON => Ok(Item::Poison(mark_of(entry.body))),
+            _ => Ok(Item::LogRecord(entry)),
         }
     }
 
-    fn place(&self, run: u32, offset: u64, length: u64, kind: LossKind) -> BadPlace {
-        let file = self
-            .segments
-            .get(self.index)
-            .map(Segment::file)
-            .unwrap_or_default();
-        BadPlace {
-            run: Some(run),
-            file,
-            offset,
-            length,
-            kind,
-        }
+    fn place(&self, offset: u64, length: u64, kind: LossKind) -> BadPlace {
+        let number = self.segments.get(self.index).map_or(0, |segment| segment.number);
+        BadPlace { segment: Some(number), file: segment_file(number), offset, length, kind }
     }
 
     /// Reports the bad places, with `next` to `last` as missing, and goes on behind `last`.
@@ -935,17 +879,13 @@ impl<S: LogSource> LogReader<S> {
 
     /// Reports the bad places; nothing is missing.
     fn flush(&mut self) {
-        self.ready
-            .extend(self.bad.drain(..).map(|place| place.into_loss(None)));
+        self.ready.extend(self.bad.drain(..).map(|place| place.into_loss(None)));
     }
 
     /// Whether a power cut may have taken `first`, of this segment, because it had not been synced.
     fn was_unsynced(&mut self, segment: Option<u64>, first: u64) -> Result<bool, S::Error> {
         let Some(number) = segment else { return Ok(false) };
-        let boot = self
-            .headers()
-            .find(|header| header.number == number)
-            .map_or(0, |header| header.boot_id);
+        let boot = self.headers().find(|header| header.number == number).map_or(0, |header| header.boot_id);
         let restarted = |header: &Header| header.number > number && ![0, boot].contains(&header.boot_id);
         Ok(boot != 0 && self.headers().any(restarted) && self.highest_mark()? < first)
     }
@@ -974,7 +914,7 @@ impl<S: LogSource> LogReader<S> {
                 if header.kind == record::DURABLE_MARK {
                     let body = self.source.read(q + 24, usize_of(header.body_len))?;
                     if crc(body) == header.body_crc {
-                        highest = highest.max(body.first_chunk().map_or(0, |b| u64::from_le_bytes(*b)));
+                        highest = highest.max(mark_of(body));
                     }
                 }
                 p = align(header.end(q));
@@ -1052,20 +992,16 @@ impl<S: LogSource> LogReader<S> {
 
 impl BadPlace {
     fn into_loss(self, missing: Option<(u64, u64)>) -> Loss {
-        let kind = if missing.is_some() && self.kind == LossKind::Torn {
-            LossKind::Damage
-        } else {
-            self.kind
-        };
-        Loss {
-            file: self.file,
-            offset: self.offset,
-            length: self.length,
-            kind,
-            was: None,
-            missing,
-        }
+        let kind =
+            if missing.is_some() && self.kind == LossKind::Torn { LossKind::Damage } else { self.kind };
+        Loss { file: self.file, offset: self.offset, length: self.length, kind, was: None, missing }
     }
+}
+
+/// The sequence number in the body of a mark; 0 when it is not a mark's.
+fn mark_of(body: &[u8]) -> u64 {
+    let mark = <[u8; 8]>::try_from(body).map_or(0, u64::from_le_bytes);
+    if mark <= NUMBER_MAX { mark } else { 0 }
 }
 
 fn entry<'a>(
@@ -1077,16 +1013,7 @@ fn entry<'a>(
     wall_base_ns: i64,
 ) -> Entry<'a> {
     let (time, body) = header.split_body(body, wall_base_ns);
-    Entry {
-        segment,
-        offset,
-        run,
-        seq,
-        time,
-        kind: header.kind,
-        flags: header.flags,
-        body,
-    }
+    Entry { segment, offset, run, seq, time, kind: header.kind, flags: header.flags, body }
 }
 
 fn usize_of(value: u32) -> usize {

@@ -85,9 +85,8 @@ impl RecordHeader {
         let [l0, l1, l2, l3] = self.body_len.to_le_bytes();
         let [c0, c1, c2, c3] = self.body_crc.to_le_bytes();
         let [s0, s1, s2, s3] = self.seq_delta.to_le_bytes();
-        let fields = [
-            self.kind, self.flags, t4, t5, l0, l1, l2, l3, c0, c1, c2, c3, s0, s1, s2, s3, t0, t1, t2, t3,
-        ];
+        let fields =
+            [self.kind, self.flags, t4, t5, l0, l1, l2, l3, c0, c1, c2, c3, s0, s1, s2, s3, t0, t1, t2, t3];
         let [h0, h1, h2, h3] = salted.crc(&offset.to_le_bytes(), &fields).to_le_bytes();
         let [f0, f1, f2, f3, rest @ ..] = fields;
         let mut bytes = [0; RECORD_HEADER];
@@ -101,31 +100,11 @@ impl RecordHeader {
     #[must_use]
     pub fn decode(bytes: &[u8], salted: &Salted, offset: u64) -> Option<Self> {
         let [h0, h1, h2, h3, fields @ ..] = bytes.first_chunk::<RECORD_HEADER>()?;
-        let [
-            kind,
-            flags,
-            t4,
-            t5,
-            l0,
-            l1,
-            l2,
-            l3,
-            c0,
-            c1,
-            c2,
-            c3,
-            s0,
-            s1,
-            s2,
-            s3,
-            t0,
-            t1,
-            t2,
-            t3,
-        ] = *fields;
+        let [kind, flags, t4, t5, l0, l1, l2, l3, c0, c1, c2, c3, s0, s1, s2, s3, t0, t1, t2, t3] = *fields;
         let body_len = u32::from_le_bytes([l0, l1, l2, l3]);
         if kind == 0
             || body_len > BODY_MAX
+            || (flags & EXPLICIT_TIME != 0 && body_len < 16)
             || salted.crc(&offset.to_le_bytes(), fields) != u32::from_le_bytes([*h0, *h1, *h2, *h3])
         {
             return None;
@@ -161,10 +140,7 @@ impl RecordHeader {
         {
             return (Time::from_ns(i128::from_le_bytes(*time)), rest);
         }
-        (
-            Time::from_ns(i128::from(wall_base_ns) + i128::from(self.time_delta_ns)),
-            body,
-        )
+        (Time::from_ns(i128::from(wall_base_ns) + i128::from(self.time_delta_ns)), body)
     }
 }
 
@@ -184,8 +160,7 @@ pub fn write_record(
     let (flags, time_delta_ns) = match frame.stamp {
         Stamp::Delta(delta) => (frame.flags, delta),
         Stamp::Explicit(time) => {
-            body.get_mut(..EXPLICIT_TIME_LEN)?
-                .copy_from_slice(&time.as_ns().to_le_bytes());
+            body.get_mut(..EXPLICIT_TIME_LEN)?.copy_from_slice(&time.as_ns().to_le_bytes());
             (frame.flags | EXPLICIT_TIME, 0)
         }
     };

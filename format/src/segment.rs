@@ -41,12 +41,7 @@ struct At<B>(B);
 
 impl<B: AsRef<[u8]>> At<B> {
     fn bytes<const N: usize>(&self, at: usize) -> [u8; N] {
-        self.0
-            .as_ref()
-            .get(at..)
-            .and_then(|rest| rest.first_chunk())
-            .copied()
-            .unwrap_or([0; N])
+        self.0.as_ref().get(at..).and_then(|rest| rest.first_chunk()).copied().unwrap_or([0; N])
     }
 
     fn u16(&self, at: usize) -> u16 {
@@ -175,19 +170,13 @@ impl Header {
             monotonic_base_ns: from.u64(112),
             capacity: from.u64(120),
             run_first_segment: from.u64(128),
-            session_id: std::str::from_utf8(id)
-                .map_err(|_| HeaderError::Invalid)?
-                .to_owned(),
+            session_id: std::str::from_utf8(id).map_err(|_| HeaderError::Invalid)?.to_owned(),
         };
         let sound = from.u16(8) == FORMAT_VERSION
             && u64::from(from.u16(10)) == HEADER_PAGE
             && (1..=SEQ_MAX).contains(&header.first_seq)
             && !header.session_id.is_empty();
-        if sound {
-            Ok(header)
-        } else {
-            Err(HeaderError::Invalid)
-        }
+        if sound { Ok(header) } else { Err(HeaderError::Invalid) }
     }
 }
 
@@ -220,13 +209,10 @@ impl Seal {
     #[must_use]
     pub fn decode(bytes: &[u8], salted: &Salted, capacity: u64) -> Option<Self> {
         let from = At(bytes.get(..SEAL_LEN)?);
-        let seal = Seal {
-            count: from.u64(8),
-            last_seq: from.u64(16),
-            end: from.u64(24),
-        };
+        let seal = Seal { count: from.u64(8), last_seq: from.u64(16), end: from.u64(24) };
         let checked = from.bytes(0) == SEAL_MAGIC && salted.crc(&[], bytes.get(..60)?) == from.u32(60);
-        (checked && seal.end >= HEADER_PAGE && seal.end <= capacity).then_some(seal)
+        (checked && seal.last_seq <= 1 << 63 && seal.end >= HEADER_PAGE && seal.end <= capacity)
+            .then_some(seal)
     }
 }
 
@@ -346,11 +332,9 @@ impl Slot {
                 }
                 .into()
             }
-            SlotState::Pending => Evidence {
-                cause: signal.map(Into::into),
-                ..Evidence::new("signal", "pending")
+            SlotState::Pending => {
+                Evidence { cause: signal.map(Into::into), ..Evidence::new("signal", "pending") }.into()
             }
-            .into(),
         }
     }
 }
@@ -358,11 +342,7 @@ impl Slot {
 /// The event that a claimed slot stands for when it is not valid.
 #[must_use]
 pub fn invalid_slot_event() -> Event<'static> {
-    Crashed {
-        found_by: Some(FoundBy::Handler),
-        ..Crashed::new("unknown")
-    }
-    .into()
+    Crashed { found_by: Some(FoundBy::Handler), ..Crashed::new("unknown") }.into()
 }
 
 /// How many crash slots the claims word says are taken. `None`: the word is damaged.

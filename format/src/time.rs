@@ -87,16 +87,8 @@ pub fn parse_ms(text: &str) -> Option<i128> {
     };
     let exponent: i64 = match exponent.strip_prefix('+').unwrap_or(exponent).parse() {
         Ok(exponent) => exponent,
-        Err(_)
-            if exponent
-                .bytes()
-                .all(|b| b.is_ascii_digit() || b == b'-' || b == b'+') =>
-        {
-            if exponent.starts_with('-') {
-                i64::from(i32::MIN)
-            } else {
-                i64::from(i32::MAX)
-            }
+        Err(_) if exponent.bytes().all(|b| b.is_ascii_digit() || b == b'-' || b == b'+') => {
+            if exponent.starts_with('-') { i64::from(i32::MIN) } else { i64::from(i32::MAX) }
         }
         Err(_) => return None,
     };
@@ -104,17 +96,9 @@ pub fn parse_ms(text: &str) -> Option<i128> {
     if whole.is_empty() || !mantissa.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
         return None;
     }
-    let digits = || {
-        whole
-            .bytes()
-            .chain(fraction.bytes())
-            .map(|b| i128::from(b - b'0'))
-    };
+    let digits = || whole.bytes().chain(fraction.bytes()).map(|b| i128::from(b - b'0'));
     // The decimal point of the nanoseconds stands behind this many of the digits.
-    let point = i64::try_from(whole.len())
-        .ok()?
-        .saturating_add(exponent)
-        .saturating_add(6);
+    let point = i64::try_from(whole.len()).ok()?.saturating_add(exponent).saturating_add(6);
     let mut ns: i128 = 0;
     let mut at = 0_i64;
     for digit in digits() {

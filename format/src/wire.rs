@@ -323,9 +323,7 @@ struct Borrowed<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// The string that a JSON value is.
 pub(crate) fn string(raw: &RawValue) -> Result<Cow<'_, str>, FieldError> {
-    serde_json::from_str::<Borrowed<'_>>(raw.get())
-        .map(|s| s.0)
-        .map_err(|_| FieldError::Type)
+    serde_json::from_str::<Borrowed<'_>>(raw.get()).map(|s| s.0).map_err(|_| FieldError::Type)
 }
 
 macro_rules! integer {
@@ -409,9 +407,7 @@ impl<'a> Field<'a> for Time {
     }
 
     fn read_json(raw: &'a RawValue) -> Result<Self, FieldError> {
-        time::parse_ms(raw.get())
-            .map(Time::from_ns)
-            .ok_or(FieldError::Type)
+        time::parse_ms(raw.get()).map(Time::from_ns).ok_or(FieldError::Type)
     }
 }
 
@@ -442,11 +438,7 @@ impl<'a> Field<'a> for DurationNs {
 
     fn read_json(raw: &'a RawValue) -> Result<Self, FieldError> {
         let ns = time::parse_ms(raw.get()).ok_or(FieldError::Type)?;
-        Ok(DurationNs(i64::try_from(ns).unwrap_or(if ns < 0 {
-            i64::MIN
-        } else {
-            i64::MAX
-        })))
+        Ok(DurationNs(i64::try_from(ns).unwrap_or(if ns < 0 { i64::MIN } else { i64::MAX })))
     }
 }
 
@@ -515,10 +507,7 @@ impl<'a> Field<'a> for Payload<'a> {
     fn decode(from: &mut Decoder<'a>) -> Result<Self, Malformed> {
         let encoding = from.take()?;
         let bytes: &'a [u8] = from.take()?;
-        Ok(Payload {
-            encoding,
-            bytes: Cow::Borrowed(bytes),
-        })
+        Ok(Payload { encoding, bytes: Cow::Borrowed(bytes) })
     }
 
     fn write_json(&self, out: &mut Vec<u8>) {

@@ -42,7 +42,7 @@ fn lines(segments: Vec<(u64, &[u8])>) -> Vec<String> {
             Ok(Some(Item::Event(entry))) => write_event(&entry, &mut line),
             Ok(Some(Item::Slot(slot))) => write_slot(&slot, &mut line),
             Ok(Some(Item::Loss(loss))) => write_loss(&loss, &mut line),
-            Ok(Some(Item::DurableMark(_) | Item::Poison(_))) => continue,
+            Ok(Some(Item::DurableMark(_) | Item::Poison(_) | Item::LogRecord(_))) => continue,
         }
         lines.push(String::from_utf8(line).unwrap());
     }
@@ -76,9 +76,7 @@ fn every_event_comes_back_as_it_went_in() {
 #[test]
 fn every_kind_is_covered_by_the_lines() {
     for (_, name) in Event::NAMES {
-        let of_kind = LINES
-            .lines()
-            .filter(|line| line.contains(&format!("\"type\":\"{name}\"")));
+        let of_kind = LINES.lines().filter(|line| line.contains(&format!("\"type\":\"{name}\"")));
         assert!(of_kind.count() >= 1, "{name}");
     }
 }
@@ -90,16 +88,10 @@ fn a_body_cut_anywhere_is_malformed_and_no_panic() {
         let mut body = vec![0; event.encoded_len()];
         event.encode_into(&mut body).unwrap();
         for len in 0..body.len() {
-            assert!(
-                matches!(Event::decode(event.kind(), &body[..len]), Some(Err(_))),
-                "{line} cut to {len}"
-            );
+            assert!(matches!(Event::decode(event.kind(), &body[..len]), Some(Err(_))), "{line} cut to {len}");
         }
         body.push(0);
-        assert!(
-            matches!(Event::decode(event.kind(), &body), Some(Err(_))),
-            "{line} with a byte more"
-        );
+        assert!(matches!(Event::decode(event.kind(), &body), Some(Err(_))), "{line} with a byte more");
     }
 }
 
@@ -115,19 +107,12 @@ fn any_flipped_bit_reads_the_same_or_is_reported() {
         if read == expected {
             continue;
         }
-        assert!(
-            read.iter().any(|l| l.starts_with("{\"file\"")),
-            "bit {at} changed the log without a report"
-        );
+        assert!(read.iter().any(|l| l.starts_with("{\"file\"")), "bit {at} changed the log without a report");
         for line in read.iter().filter(|l| l.starts_with("{\"seq\"")) {
             assert!(expected.contains(line), "bit {at} made up {line}");
         }
         let events = read.iter().filter(|l| l.starts_with("{\"seq\"")).count();
-        assert!(
-            events + 1 >= expected.len(),
-            "bit {at} lost {} events",
-            expected.len() - events
-        );
+        assert!(events + 1 >= expected.len(), "bit {at} lost {} events", expected.len() - events);
     }
 }
 
