@@ -1,1 +1,54 @@
-//! x
+//! The store, its sessions, and recovery: what makes tracewal's promises true.
+//!
+//! [`Options::open`] gives a [`Store`], a folder of sessions. [`Store::session`] starts or resumes a [`Session`], to which
+//! events are appended: when [`Session::append`] returns, its event survives `kill -9`. [`Store::read`] opens any session's log,
+//! also one that another process is writing.
+//!
+//! How it works is SPEC.md, sections 3, 9, 10 and 13. Where a change belongs:
+//!
+//! | module | holds |
+//! |---|---|
+//! | `store`, `options` | the folder, what is in it, how it is opened |
+//! | `session`, `span` | appending and ending; spans as guards |
+//! | `segment`, `segment_list`, `mapping` | reserving, encoding and publishing records |
+//! | `background` | syncing every second |
+//! | `owner`, `lock`, `process`, `fork` | who has a session open, and whether it lives |
+//! | `recovery`, `repair`, `segment_writer` | what dead writers and damage leave |
+//! | `files` | reading segments |
+//! | `disk`, `filesystem` | the door to the file system, and what it promises |
+
+mod background;
+mod disk;
+mod error;
+mod files;
+mod filesystem;
+mod fork;
+mod layout;
+mod lock;
+mod mapping;
+mod name;
+mod options;
+mod owner;
+mod process;
+mod random;
+mod recovery;
+mod repair;
+mod segment;
+mod segment_list;
+mod segment_writer;
+mod session;
+mod small_file;
+mod span;
+mod store;
+mod views;
+
+pub use disk::{Disk, Gate, Step};
+pub use error::{Error, Holder, Result};
+pub use files::{Log, SegmentFiles};
+pub use lock::ShortLock;
+pub use options::{Access, Durability, Options};
+pub use repair::Repaired;
+pub use session::{Ended, NewSession, Session};
+pub use span::{EndSpan, NewSpan, Span};
+pub use store::{Health, Recovered, SessionName, Store, WeakStore};
+pub use views::{Materialised, Status, Views};

@@ -1,0 +1,158 @@
+//! A session's segments as files, read with pread: whatever is truncated, punched or removed meanwhile, a reader gets fewer bytes or
+//! an error, never a SIGBUS (I9).
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tracewal_format::log::{LogReader, LogSource, Reading, segment_file, segment_number};
+
+/// Fits into the second-level cache, so that what pread copies is still there when it is checked.
+const WINDOW: usize = 256 * 1024;
+
+/// The segments in one session's folder.
+#[derive(Debug)]
+pub struct SegmentFiles {
+    folder: PathBuf,
+    file: Option<File>,
+    selected: u64,
+    size: u64,
+    window: Vec<u8>,
+    /// Where in the file the window begins, and how much of it is filled.
+    at: u64,
+    filled: usize,
+}
+
+/// A log in files.
+pub type Log = LogReader<SegmentFiles>;
+
+impl SegmentFiles {
+    /// Of this folder.
+    #[must_use]
+    pub fn new(folder: &Path) -> Self {
+        SegmentFiles {
+            folder: folder.to_owned(),
+            file: None,
+            selected: 0,
+            size: 0,
+            window: Vec::new(),
+            at: 0,
+            filled: 0,
+        }
+    }
+
+    /// Opens the log in this folder, from its first event.
+    ///
+    /// # Errors
+    /// When the folder or a segment cannot be read.
+    pub fn open_log(folder: &Path, reading: Reading) -> io::Result<Log> {
+        LogReader::new(SegmentFiles::new(folder), reading)
+    }
+}
+
+impl LogSource for SegmentFiles {
+    type Error = io::Error;
+
+    fn segments(&mut self) -> io::Result<Vec<u64>> {
+        let mut numbers = Vec::new();
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            if let Some(number) = entry.file_name().to_str().and_then(segment_number)
+                && entry.file_type().is_ok_and(|kind| kind.is_file())
+            {
+                numbers.push(number);
+            }
+        }
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    fn select(&mut self, number: u64) -> io::Result<Option<u64>> {
+        if self.selected == number
+            && let Some(file) = &self.file
+        {
+            self.size = file.metadata()?.len();
+            self.filled = 0;
+            return Ok(Some(self.size));
+        }
+        self.filled = 0;
+        self.file = None;
+        match File::open(self.folder.join(segment_file(number))) {
+            Ok(file) => {
+                self.size = file.metadata()?.len();
+                self.file = Some(file);
+                self.selected = number;
+                Ok(Some(self.size))
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn read(&mut self, offset: u64, len: usize) -> io::Result<&[u8]> {
+        let inside = |at: u64, filled: usize| {
+            let from = usize::try_from(offset.checked_sub(at)?).ok()?;
+            (from + len <= filled).then_some(from..from + len)
+        };
+        if let Some(range) = inside(self.at, self.filled) {
+            return Ok(self.window.get(range).unwrap_or_default());
+        }
+        // A header may claim any length: no more is read, or asked for, than the file has.
+        let rest = usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let wanted = len.max(WINDOW).min(rest.max(len.min(WINDOW)));
+        if self.window.len() < wanted || self.window.len() > wanted.max(WINDOW) * 4 {
+            self.window.resize(wanted, 0);
+            self.window.shrink_to_fit();
+        }
+        self.filled = 0;
+        self.at = offset;
+        if let (Some(file), Some(window)) = (&self.file, self.window.get_mut(..wanted)) {
+            self.filled = read_at(file, window, offset)?;
+        }
+        let available = self.filled.min(len);
+        Ok(self.window.get(..available).unwrap_or_default())
+    }
+
+    #[cfg(target_os = "linux")]
+    fn next_data(&mut self, offset: u64) -> io::Result<u64> {
+        use std::os::fd::AsRawFd;
+        let (Some(file), Ok(from)) = (&self.file, i64::try_from(offset)) else { return Ok(offset) };
+        // SAFETY: a call on an open descriptor, without pointers. The file's position is used by nothing else.
+        let found = unsafe { libc::lseek64(file.as_raw_fd(), from, libc::SEEK_DATA) };
+        match u64::try_from(found) {
+            Ok(found) => Ok(found),
+            // Nothing but a hole up to the end.
+            Err(_) if io::Error::last_os_error().raw_os_error() == Some(libc::ENXIO) => {
+                Ok(self.size.max(offset))
+            }
+            Err(_) => Ok(offset),
+        }
+    }
+}
+
+fn read_at(file: &File, mut to: &mut [u8], mut offset: u64) -> io::Result<usize> {
+    let mut total = 0;
+    while !to.is_empty() {
+        match read_some(file, to, offset) {
+            Ok(0) => break,
+            Ok(n) => {
+                total += n;
+                offset += u64::try_from(n).unwrap_or(0);
+                to = to.get_mut(n..).unwrap_or_default();
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(total)
+}
+
+#[cfg(unix)]
+fn read_some(file: &File, to: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, to, offset)
+}
+
+#[cfg(windows)]
+fn read_some(file: &File, to: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, to, offset)
+}

@@ -1,0 +1,82 @@
+//! A segment's file in memory. Stores into it survive SIGKILL when they have been made (I1): the pages are the kernel's.
+
+use std::fs::File;
+use std::io;
+use std::mem::ManuallyDrop;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use memmap2::{MmapOptions, MmapRaw};
+
+use crate::fork;
+
+/// A shared, writable mapping of a whole segment, whose blocks are allocated: a store never meets a full disk.
+#[derive(Debug)]
+pub(crate) struct Mapping {
+    map: ManuallyDrop<MmapRaw>,
+    generation: u32,
+}
+
+impl Mapping {
+    pub(crate) fn new(file: &File, len: usize) -> io::Result<Self> {
+        let map = MmapOptions::new().len(len).map_raw(file)?;
+        // A child gets no mapping: its stores would go into its parent's log.
+        #[cfg(target_os = "linux")]
+        map.advise(memmap2::Advice::DontFork)?;
+        Ok(Mapping { map: ManuallyDrop::new(map), generation: fork::generation() })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.map.len()
+    }
+
+    /// Bytes that only the caller uses.
+    ///
+    /// # Safety
+    /// No other reference into `range` may exist in this process for as long as this one does. (Other processes may read the same
+    /// bytes through the file; they believe nothing before its publish word and its checksums are there.)
+    #[allow(clippy::mut_from_ref)]
+    pub(crate) unsafe fn exclusive(&self, range: Range<usize>) -> Option<&mut [u8]> {
+        if range.start > range.end || range.end > self.len() {
+            return None;
+        }
+        // SAFETY: the range lies inside the mapping, which lives as long as `self`; that it is not aliased is the caller's promise.
+        Some(unsafe { std::slice::from_raw_parts_mut(self.map.as_mut_ptr().add(range.start), range.len()) })
+    }
+
+    /// Publishes: stores 8 bytes at once, after everything that this thread has stored before.
+    pub(crate) fn publish(&self, offset: usize, word: [u8; 8]) {
+        assert!(
+            offset.is_multiple_of(8) && offset + 8 <= self.len(),
+            "a publish word is aligned and inside its segment"
+        );
+        // SAFETY: inside the mapping and aligned (just asserted, and a mapping begins at a page), and only used atomically
+        // once its record is published: `exclusive` is not used for it any more.
+        let at = unsafe { AtomicU64::from_ptr(self.map.as_mut_ptr().add(offset).cast()) };
+        at.store(u64::from_ne_bytes(word), Ordering::Release);
+    }
+
+    /// Gives the memory of its pages back; they stay in the file, and would be read from it again.
+    pub(crate) fn forget_pages(&self) {
+        #[cfg(target_os = "linux")]
+        // SAFETY: the mapping is shared and backed by a file: forgotten pages keep what was stored into them.
+        let _ = unsafe { self.map.unchecked_advise(memmap2::UncheckedAdvice::DontNeed) };
+    }
+
+    /// Syncs a range to the device. Works after the file is closed, and reports what this mapping's writes met (I8).
+    pub(crate) fn sync(&self, range: Range<usize>) -> io::Result<()> {
+        let end = range.end.min(self.len());
+        let start = range.start.min(end);
+        self.map.flush_range(start, end - start)
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // In a child nothing is mapped there, and by now something else may be.
+        if self.generation == fork::generation() {
+            // SAFETY: dropped once, here.
+            unsafe { ManuallyDrop::drop(&mut self.map) };
+        }
+    }
+}

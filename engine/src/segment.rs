@@ -1,0 +1,399 @@
+//! The segment that a session appends to: reserving room, encoding into it, publishing in order (SPEC.md section 9).
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use tracewal_format::checksum::Salted;
+use tracewal_format::record::{Frame, RECORD_HEADER, Stamp, VOID, align, write_record};
+use tracewal_format::segment::{HEADER_COPY_AT, HEADER_PAGE, Header, SEAL_AT, Seal};
+use tracewal_format::time::Time;
+
+use crate::disk::Disk;
+use crate::error::{Error, Result};
+use crate::filesystem::Promise;
+use crate::mapping::Mapping;
+
+/// Kept at the end of every segment for endings, crash records and marks, so that a full disk does not silence them.
+pub(crate) const RESERVE: u64 = 4096;
+
+/// What is to be appended.
+pub(crate) struct Append<'a> {
+    pub(crate) kind: u8,
+    pub(crate) flags: u8,
+    pub(crate) time: Time,
+    pub(crate) body_len: usize,
+    /// Events take a sequence number; records of the log do not.
+    pub(crate) is_event: bool,
+    /// Whether it may use the reserve.
+    pub(crate) is_last_word: bool,
+    pub(crate) fill: &'a dyn Fn(&mut [u8]) -> Option<()>,
+}
+
+/// Why a segment did not take a record.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// It has no room for it, or no further record may be appended.
+    Full,
+    Failed(Error),
+}
+
+/// Room in a segment and the numbers that go with it, in one word: bits 0 to 31 the offset divided by 8, 32 to 62 the sequence
+/// delta, 63 closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Mark(u64);
+
+const CLOSED: u64 = 1 << 63;
+
+impl Mark {
+    fn new(offset: u64, seq_delta: u64) -> Self {
+        Mark((offset / 8) | (seq_delta << 32))
+    }
+
+    fn offset(self) -> u64 {
+        (self.0 & 0xFFFF_FFFF) * 8
+    }
+
+    fn seq_delta(self) -> u64 {
+        (self.0 & !CLOSED) >> 32
+    }
+
+    fn is_closed(self) -> bool {
+        self.0 & CLOSED != 0
+    }
+}
+
+#[derive(Debug)]
+enum Medium {
+    Mapped(Mapping),
+    /// With the buffer in which one record is put together before it is written.
+    Written(File, Mutex<Vec<u8>>),
+}
+
+/// A segment of the run that this process writes.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) header: Header,
+    path: PathBuf,
+    salted: Salted,
+    /// Reserved so far.
+    reserved: AtomicU64,
+    /// Published so far: what readers may see.
+    published: AtomicU64,
+    /// The offset up to which it has been synced.
+    synced: AtomicU64,
+    medium: Medium,
+}
+
+/// A segment's file before it has a header: its blocks are there.
+#[derive(Debug)]
+pub(crate) struct Blank {
+    file: File,
+    path: PathBuf,
+    medium: Option<Mapping>,
+    capacity: u64,
+}
+
+impl Blank {
+    /// Makes a file of `capacity` bytes.
+    pub(crate) fn new(disk: &Disk, path: &Path, capacity: u64, promise: Promise) -> Result<Self> {
+        let file = disk.create(path)?;
+        let made = || {
+            if promise == Promise::Written {
+                disk.set_len(&file, path, capacity)?;
+                return Ok(None);
+            }
+            disk.allocate(&file, path, capacity)?;
+            let len = usize::try_from(capacity).unwrap_or(usize::MAX);
+            Mapping::new(&file, len).map(Some).map_err(|e| Error::io("map", path, e))
+        };
+        match made() {
+            Ok(medium) => Ok(Blank { file, path: path.to_owned(), medium, capacity }),
+            Err(error) => {
+                // Half a segment is worth nothing, and its blocks may be what others need.
+                let _ = disk.remove_file(path);
+                Err(error)
+            }
+        }
+    }
+
+    pub(crate) fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
+    /// Writes the header and its copy. The file still has its temporary name.
+    pub(crate) fn begin(self, disk: &Disk, header: Header) -> Result<Segment> {
+        let bytes = header.encode();
+        let start = Mark::new(HEADER_PAGE, 0).0;
+        let medium = match self.medium {
+            Some(mapping) => Medium::Mapped(mapping),
+            None => Medium::Written(self.file, Mutex::new(Vec::new())),
+        };
+        let segment = Segment {
+            salted: Salted::new(header.salt),
+            header,
+            path: self.path,
+            reserved: AtomicU64::new(start),
+            published: AtomicU64::new(start),
+            synced: AtomicU64::new(0),
+            medium,
+        };
+        segment.write_page(disk, 0, &bytes)?;
+        segment.write_page(disk, HEADER_COPY_AT, &bytes)?;
+        Ok(segment)
+    }
+}
+
+/// How far a segment is published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Published {
+    /// Behind the last record.
+    pub(crate) offset: u64,
+    /// Of the next event.
+    pub(crate) next_seq: u64,
+}
+
+impl Segment {
+    /// How much room a first record of this body needs, with everything around it.
+    pub(crate) fn capacity_for(body_len: usize) -> u64 {
+        let body = u64::try_from(body_len).unwrap_or(u64::MAX);
+        HEADER_PAGE.saturating_add(RESERVE).saturating_add(align(body.saturating_add(64)))
+    }
+
+    /// Its folder has another name now.
+    pub(crate) fn moved_to(&mut self, folder: &Path) {
+        if let Some(file) = self.path.file_name() {
+            self.path = folder.join(file);
+        }
+    }
+
+    /// Whether something is published, here or in the header page, that has not been synced.
+    pub(crate) fn is_unsynced(&self) -> bool {
+        self.synced.load(Ordering::Acquire) < self.published().offset
+    }
+
+    /// Gives it its final name.
+    pub(crate) fn rename(&mut self, disk: &Disk, path: &Path) -> Result<()> {
+        disk.rename(&self.path, path)?;
+        self.path = path.to_owned();
+        Ok(())
+    }
+
+    pub(crate) fn published(&self) -> Published {
+        let mark = Mark(self.published.load(Ordering::Acquire));
+        Published { offset: mark.offset(), next_seq: self.header.first_seq + mark.seq_delta() }
+    }
+
+    /// Appends one record and returns the sequence number that it took (or, of a log record, that the next event takes). When
+    /// this returns, the record survives SIGKILL (I1).
+    pub(crate) fn append(&self, append: &Append<'_>) -> Result<u64, Refused> {
+        let stamp = Stamp::new(append.time, self.header.wall_base_ns);
+        let len = RECORD_HEADER + stamp.body_len() + append.body_len;
+        match &self.medium {
+            Medium::Mapped(mapping) => self.append_mapped(mapping, append, stamp, len),
+            Medium::Written(file, buffer) => self.append_written(file, buffer, append, stamp, len),
+        }
+    }
+
+    fn reserve(&self, append: &Append<'_>, len: usize) -> Result<(Mark, Mark), Refused> {
+        let usable = self.header.capacity - if append.is_last_word { 0 } else { RESERVE };
+        let mut now = Mark(self.reserved.load(Ordering::Acquire));
+        loop {
+            let end = align(now.offset() + u64::try_from(len).unwrap_or(u64::MAX / 2));
+            let seq_delta = now.seq_delta() + u64::from(append.is_event);
+            if now.is_closed() || end > usable || seq_delta > u64::from(u32::MAX >> 1) {
+                return Err(Refused::Full);
+            }
+            let then = Mark::new(end, seq_delta);
+            match self.reserved.compare_exchange_weak(now.0, then.0, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return Ok((now, then)),
+                Err(other) => now = Mark(other),
+            }
+        }
+    }
+
+    fn append_mapped(
+        &self,
+        mapping: &Mapping,
+        append: &Append<'_>,
+        stamp: Stamp,
+        len: usize,
+    ) -> Result<u64, Refused> {
+        let (start, end) = self.reserve(append, len)?;
+        let offset = usize::try_from(start.offset()).unwrap_or(usize::MAX);
+        // SAFETY: the range was just reserved by this thread, and nobody else gets it: reservations only move forward.
+        let room = unsafe { mapping.exclusive(offset..offset + len) };
+        let word = room.and_then(|room| self.encode(room, append, stamp, start));
+        self.await_turn(start);
+        if let Some(word) = word {
+            mapping.publish(offset, word);
+        }
+        self.published.store(end.0, Ordering::Release);
+        match word {
+            Some(_) => Ok(self.header.first_seq + start.seq_delta()),
+            None => Err(Refused::Failed(unencodable(&self.path))),
+        }
+    }
+
+    /// Encodes into `room`, or, if that fails, a void record of the same length: room that was reserved is never left a hole.
+    fn encode(&self, room: &mut [u8], append: &Append<'_>, stamp: Stamp, start: Mark) -> Option<[u8; 8]> {
+        let frame = Frame {
+            salted: &self.salted,
+            offset: start.offset(),
+            kind: append.kind,
+            flags: append.flags,
+            seq_delta: u32::try_from(start.seq_delta()).ok()?,
+            stamp,
+        };
+        write_record(room, &frame, append.body_len, append.fill).or_else(|| {
+            let frame = Frame { flags: frame.flags | VOID, ..frame };
+            write_record(room, &frame, append.body_len, |body| {
+                body.fill(0);
+                Some(())
+            })
+        })
+    }
+
+    /// Waits until every record before `start` is published, so that a killed process leaves no hole below an acknowledged one.
+    fn await_turn(&self, start: Mark) {
+        let mut spins = 0_u32;
+        while self.published.load(Ordering::Acquire) != start.0 {
+            spins += 1;
+            if spins < 128 {
+                std::hint::spin_loop();
+            } else {
+                std::thread::yield_now();
+            }
+        }
+    }
+
+    fn append_written(
+        &self,
+        file: &File,
+        buffer: &Mutex<Vec<u8>>,
+        append: &Append<'_>,
+        stamp: Stamp,
+        len: usize,
+    ) -> Result<u64, Refused> {
+        let mut buffer = buffer.lock().unwrap_or_else(PoisonError::into_inner);
+        // Under the lock there is one writer: what is reserved here is given back if it can't be written.
+        let (start, end) = self.reserve(append, len)?;
+        buffer.clear();
+        buffer.resize(len, 0);
+        let written = match self.encode(&mut buffer, append, stamp, start) {
+            Some(word) => {
+                if let Some(to) = buffer.get_mut(..8) {
+                    to.copy_from_slice(&word);
+                }
+                write_at(file, &buffer, start.offset()).map_err(|e| Error::io("append to", &self.path, e))
+            }
+            None => Err(unencodable(&self.path)),
+        };
+        if buffer.capacity() > 1 << 20 {
+            *buffer = Vec::new();
+        }
+        if let Err(error) = written {
+            // What was written in part is not published to our readers, and the next record overwrites it.
+            let _ = write_at(file, &[0; 8], start.offset());
+            let closed = self.reserved.load(Ordering::Acquire) & CLOSED;
+            self.reserved.store(start.0 | closed, Ordering::Release);
+            return Err(Refused::Failed(error));
+        }
+        self.published.store(end.0, Ordering::Release);
+        Ok(self.header.first_seq + start.seq_delta())
+    }
+
+    /// Lets nobody reserve any more, waits for those who have, and returns how far it is published then.
+    pub(crate) fn close(&self) -> Published {
+        let last = Mark(self.reserved.fetch_or(CLOSED, Ordering::AcqRel) & !CLOSED);
+        if let Medium::Written(_, buffer) = &self.medium {
+            // Whoever reserved holds the lock until it is published or given back.
+            drop(buffer.lock().unwrap_or_else(PoisonError::into_inner));
+        } else {
+            self.await_turn(last);
+        }
+        self.published()
+    }
+
+    /// Takes back `close`, when what was to come after it failed.
+    pub(crate) fn reopen(&self) {
+        self.reserved.fetch_and(!CLOSED, Ordering::AcqRel);
+    }
+
+    /// Says in the file that no further record will come.
+    pub(crate) fn seal(&self, disk: &Disk) -> Result<()> {
+        let Published { offset, next_seq } = self.published();
+        let seal = Seal { count: next_seq - self.header.first_seq, last_seq: next_seq - 1, end: offset };
+        self.write_page(disk, SEAL_AT, &seal.encode(&self.salted))
+    }
+
+    /// Gives unused blocks back. Only when it is sealed.
+    pub(crate) fn punch(&self, disk: &Disk) {
+        let from = self.published().offset.next_multiple_of(4096);
+        match &self.medium {
+            // The descriptor was closed after mapping: ten thousand sessions must fit in a thousand descriptors.
+            Medium::Mapped(_) => {
+                if let Ok(file) = std::fs::OpenOptions::new().write(true).open(&self.path) {
+                    disk.punch(&file, from, self.header.capacity);
+                }
+            }
+            Medium::Written(file, _) => disk.punch(file, from, self.header.capacity),
+        }
+    }
+
+    /// Syncs everything that is published. A closed segment gives its memory back then.
+    pub(crate) fn sync(&self, disk: &Disk) -> Result<()> {
+        let closed = Mark(self.reserved.load(Ordering::Acquire)).is_closed();
+        let end = self.published().offset;
+        match &self.medium {
+            Medium::Mapped(mapping) => {
+                // The page in which the last sync ended is not whole in it. Closing has written the header page again.
+                let from = if closed { 0 } else { self.synced.load(Ordering::Acquire) & !4095 };
+                let range = usize::try_from(from).unwrap_or(0)..usize::try_from(end).unwrap_or(usize::MAX);
+                disk.before(crate::disk::Step::Sync(&self.path))
+                    .and_then(|()| mapping.sync(range))
+                    .map_err(|e| Error::io("sync", &self.path, e))?;
+                if closed {
+                    mapping.forget_pages();
+                }
+            }
+            Medium::Written(file, _) => disk.sync(file, &self.path)?,
+        }
+        self.synced.fetch_max(end, Ordering::AcqRel);
+        Ok(())
+    }
+
+    /// Writes into the header page, outside the records.
+    fn write_page(&self, disk: &Disk, offset: u64, bytes: &[u8]) -> Result<()> {
+        match &self.medium {
+            Medium::Mapped(mapping) => {
+                let from = usize::try_from(offset).unwrap_or(usize::MAX);
+                // SAFETY: header, seal and slots have one writer each, which holds the roll lock or has not shared this segment yet.
+                if let Some(to) = unsafe { mapping.exclusive(from..from.saturating_add(bytes.len())) } {
+                    to.copy_from_slice(bytes);
+                }
+                Ok(())
+            }
+            Medium::Written(file, _) => disk.write_at(file, &self.path, bytes, offset),
+        }
+    }
+}
+
+fn unencodable(path: &Path) -> Error {
+    Error::io("encode an event for", path, io::Error::from(io::ErrorKind::InvalidData))
+}
+
+/// The append path of file systems that do not promise a block for every mapped page. It does not go through the door: a test
+/// that wants it to fail fills the disk.
+#[cfg(unix)]
+fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
+}
+
+#[cfg(windows)]
+fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    let written = std::os::windows::fs::FileExt::seek_write(file, bytes, offset)?;
+    if written == bytes.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
+}

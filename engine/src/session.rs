@@ -1,0 +1,788 @@
+//! A session that is open for writing: appending, rolling to the next segment, syncing, ending (SPEC.md section 9).
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::time::{Duration, Instant, SystemTime};
+
+use tracewal_format::event::{
+    Crashed, EndStatus, Event, FoundBy, Metadata, RunEndReason, RunEnded, RunStarted, SessionEnded,
+    SessionStarted,
+};
+use tracewal_format::record::{DURABLE_MARK, POISON};
+use tracewal_format::segment::Header;
+use tracewal_format::time::Time;
+
+use crate::error::{Error, Result};
+use crate::fork;
+use crate::lock::ShortLock;
+use crate::name;
+use crate::options::Durability;
+use crate::owner::Owner;
+use crate::process::Identity;
+use crate::random;
+use crate::recovery::{self, LogEnd};
+use crate::segment::{Append, Blank, Refused, Segment};
+use crate::segment_list::SegmentList;
+use crate::store::{SessionName, Store, identify, lock};
+use crate::views::{Materialised, Status};
+
+/// A session that is about to be started or resumed.
+#[derive(Debug)]
+#[must_use = "call start, resume or start_or_resume"]
+pub struct NewSession {
+    store: Store,
+    id: String,
+    first: SessionStarted<'static>,
+    time: Option<Time>,
+    reason: Option<String>,
+}
+
+impl NewSession {
+    pub(crate) fn new(store: Store, id: String) -> Self {
+        NewSession { store, id, first: SessionStarted::new(), time: None, reason: None }
+    }
+
+    /// The id of its trace; a new UUID unless given.
+    pub fn trace_id(mut self, id: impl Into<String>) -> Self {
+        self.first.trace_id = Some(id.into().into());
+        self
+    }
+
+    /// The id of its root span; a new UUID unless given.
+    pub fn root_span_id(mut self, id: impl Into<String>) -> Self {
+        self.first.root_span_id = Some(id.into().into());
+        self
+    }
+
+    /// The name of its root span; the session's id unless given.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.first.name = Some(name.into().into());
+        self
+    }
+
+    /// What it is about, all at once.
+    pub fn metadata(mut self, metadata: Metadata<'static>) -> Self {
+        self.first.metadata = Some(metadata);
+        self
+    }
+
+    /// What people call it.
+    pub fn title(mut self, title: impl Into<String>) -> Self {
+        self.first.metadata.get_or_insert_with(Metadata::new).title = Some(title.into().into());
+        self
+    }
+
+    /// What was asked.
+    pub fn prompt(mut self, prompt: impl Into<String>) -> Self {
+        self.first.metadata.get_or_insert_with(Metadata::new).prompt = Some(prompt.into().into());
+        self
+    }
+
+    /// The scopes by which lifecycle actions may cover it.
+    pub fn scopes(mut self, scopes: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.first.scopes = Some(scopes.into_iter().map(|scope| scope.into().into()).collect());
+        self
+    }
+
+    /// Everything that its first event says. What is absent and has a default gets it.
+    pub fn first_event(mut self, first: SessionStarted<'static>) -> Self {
+        self.first = first;
+        self
+    }
+
+    /// When it began; now unless given.
+    pub fn time(mut self, time: Time) -> Self {
+        self.time = Some(time);
+        self
+    }
+
+    /// Why this process begins to write; shown with the run.
+    pub fn reason(mut self, reason: impl Into<String>) -> Self {
+        self.reason = Some(reason.into());
+        self
+    }
+
+    /// Starts it. A session that exists is left as it is.
+    ///
+    /// # Errors
+    /// [`Exists`](Error::Exists), [`BadId`](Error::BadId), [`DiskFull`](Error::DiskFull), or what the file system says.
+    pub fn start(self) -> Result<Session> {
+        self.check()?;
+        let (store, layout) = (&self.store.0, &self.store.0.layout);
+        let writer = store.must_write()?;
+        let uid = random::u128()?;
+        for name in name::candidates(&self.id) {
+            let _lock = ShortLock::acquire(&layout.owner_lock(&name))?;
+            let folder = layout.session(&name);
+            if folder.exists() {
+                if identify(&folder).is_some_and(|header| header.session_id == self.id) {
+                    return Err(Error::Exists { session: self.id });
+                }
+                continue;
+            }
+            let owner =
+                Owner { writer: writer.id, session_uid: uid, run: 1, identity: writer.identity.clone() };
+            owner.write(layout, store.disk(), &name)?;
+            match self.make(&name, uid) {
+                Ok(Some(session)) => return Ok(session),
+                Ok(None) => store.disk().remove_file(&layout.owner(&name))?,
+                Err(error) => {
+                    // The entry names us, and there is nothing that we own.
+                    let _ = store.disk().remove_file(&layout.owner(&name));
+                    return Err(error);
+                }
+            }
+        }
+        Err(Error::Exists { session: self.id })
+    }
+
+    /// Resumes it: a new run of the same session. What a dead writer left is recovered first.
+    ///
+    /// # Errors
+    /// [`NotFound`](Error::NotFound), [`Busy`](Error::Busy), [`TooNew`](Error::TooNew), or what the file system says.
+    pub fn resume(self) -> Result<Session> {
+        self.check()?;
+        let (store, layout) = (&self.store.0, &self.store.0.layout);
+        let writer = store.must_write()?;
+        let session = self.store.find(&self.id)?;
+        let _lock = ShortLock::acquire(&layout.owner_lock(session.name()))?;
+        let end = recovery::recover_session(&self.store, &session)?;
+        let run = end.last_run + 1;
+        let owner = Owner { writer: writer.id, session_uid: end.uid, run, identity: writer.identity.clone() };
+        owner.write(layout, store.disk(), session.name())?;
+        let folder = layout.session(session.name());
+        let inner = SessionInner::begin_run(&self.store, session, run, &end, folder)?;
+        inner.append_run_started(self.reason.as_deref().or(Some("resume")))?;
+        Ok(Session(Self::enlist(inner)))
+    }
+
+    /// Resumes it if it exists, and starts it if not.
+    ///
+    /// # Errors
+    /// Those of [`start`](Self::start) and [`resume`](Self::resume).
+    pub fn start_or_resume(self) -> Result<Session> {
+        match self.store.find(&self.id) {
+            Ok(_) => self.resume(),
+            Err(_) => self.start(),
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        let len = self.id.len();
+        if len == 0 || len > tracewal_format::segment::ID_MAX {
+            return Err(Error::BadId { len });
+        }
+        Ok(())
+    }
+
+    fn enlist(inner: SessionInner) -> Arc<SessionInner> {
+        let inner = Arc::new(inner);
+        inner.store.0.enlist_session(&inner);
+        inner
+    }
+
+    /// Makes the folder with its first segment, and renames it into place. `None`: the name is taken after all, by a file system
+    /// to which two names are one.
+    fn make(&self, name: &str, uid: u128) -> Result<Option<Session>> {
+        let (store, layout) = (&self.store.0, &self.store.0.layout);
+        let nonce = random::u64()?;
+        let making =
+            layout.sessions().join(format!(".new-{:032x}-{nonce:016x}", store.writer_id().unwrap_or(0)));
+        store.disk().make_dir(&making)?;
+        let made = || {
+            let session = SessionName::new(name, self.id.clone());
+            let end = LogEnd::empty(uid);
+            let mut inner = SessionInner::begin_run(&self.store, session, 1, &end, making.clone())?;
+            let first = SessionStarted {
+                trace_id: Some(self.first.trace_id.clone().unwrap_or_else(new_id)),
+                root_span_id: Some(self.first.root_span_id.clone().unwrap_or_else(new_id)),
+                ..self.first.clone()
+            };
+            inner.append(self.time, &first.into())?;
+            inner.append_run_started(self.reason.as_deref())?;
+            let folder = layout.session(name);
+            match store.disk().rename(&making, &folder) {
+                Ok(()) => {
+                    inner.settle_in(&folder);
+                    Ok(Some(Session(Self::enlist(inner))))
+                }
+                Err(_) if folder.exists() => {
+                    inner.abandon();
+                    Ok(None)
+                }
+                Err(error) => {
+                    inner.abandon();
+                    Err(error)
+                }
+            }
+        };
+        let made = made();
+        if !matches!(made, Ok(Some(_))) {
+            let _ = store.disk().remove_dir_all(&making);
+        }
+        made
+    }
+}
+
+fn new_id() -> std::borrow::Cow<'static, str> {
+    uuid::Uuid::now_v7().to_string().into()
+}
+
+/// A session that is open for writing. Clones are the same session, from any thread; when the last one goes, the session is
+/// closed in order, without an ending, and can be resumed.
+#[derive(Clone, Debug)]
+pub struct Session(pub(crate) Arc<SessionInner>);
+
+/// How a session ended.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Ended {
+    /// What the view says; what the log would make it say, if there is none.
+    pub status: Status,
+    /// The view as it was written; `None` where the store has no views.
+    pub view: Option<PathBuf>,
+    /// Why the view could not be written, if it could not: the log is safe, and the next open makes up for it.
+    pub view_error: Option<Error>,
+}
+
+impl Session {
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.0.name.id()
+    }
+
+    /// Its id and name.
+    #[must_use]
+    pub fn name(&self) -> &SessionName {
+        &self.0.name
+    }
+
+    /// The store that it is in.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// The number of this run, from 1.
+    #[must_use]
+    pub fn run(&self) -> u32 {
+        self.0.run
+    }
+
+    /// Appends an event, now, and returns its sequence number. When this returns, the event survives `kill -9` (I1); with
+    /// [`Durability::Always`], a power cut (I2). A `session-ended` or `crashed` event is durable in any case.
+    ///
+    /// # Errors
+    /// [`TooLarge`](Error::TooLarge), [`DiskFull`](Error::DiskFull), [`Poisoned`](Error::Poisoned), [`Ended`](Error::Ended),
+    /// [`Forked`](Error::Forked). The event was not appended, except where a sync behind it failed.
+    pub fn append<'e>(&self, event: impl Into<Event<'e>>) -> Result<u64> {
+        self.0.append_and_sync(None, &event.into(), false)
+    }
+
+    /// Appends an event with a time of its own.
+    ///
+    /// # Errors
+    /// Those of [`append`](Self::append).
+    pub fn append_at<'e>(&self, time: Time, event: impl Into<Event<'e>>) -> Result<u64> {
+        self.0.append_and_sync(Some(time), &event.into(), false)
+    }
+
+    /// Appends an event and returns when it, and everything before it, survives a power cut (I2). One sync serves every
+    /// thread that waits.
+    ///
+    /// # Errors
+    /// Those of [`append`](Self::append).
+    pub fn append_durable<'e>(&self, event: impl Into<Event<'e>>) -> Result<u64> {
+        self.0.append_and_sync(None, &event.into(), true)
+    }
+
+    /// Returns when everything that was appended before survives a power cut (I2).
+    ///
+    /// # Errors
+    /// [`Poisoned`](Error::Poisoned): it is not known what is durable. Reopening the session saves what can be read (I8).
+    pub fn sync(&self) -> Result<()> {
+        self.0.check()?;
+        self.0.sync_through(self.0.last_seq())
+    }
+
+    /// The sequence number of the newest event.
+    #[must_use]
+    pub fn last_seq(&self) -> u64 {
+        self.0.last_seq()
+    }
+
+    /// Up to which sequence number events are known to survive a power cut.
+    #[must_use]
+    pub fn durable_seq(&self) -> u64 {
+        self.0.durable.load(Ordering::Acquire)
+    }
+
+    /// Writes the view now. `None` where the store has none.
+    ///
+    /// # Errors
+    /// What writing the view met.
+    pub fn flush(&self) -> Result<Option<Materialised>> {
+        self.0.store.materialise(&self.0.name)
+    }
+
+    /// Ends the session as completed, and writes its view. A crash record, earlier or later, outranks this.
+    ///
+    /// # Errors
+    /// When the ending could not be made durable; then there is none.
+    pub fn complete(self) -> Result<Ended> {
+        self.end(SessionEnded::new(EndStatus::Completed))
+    }
+
+    /// Ends the session as failed, and writes its view.
+    ///
+    /// # Errors
+    /// Those of [`complete`](Self::complete).
+    pub fn fail(self, error: impl Into<String>) -> Result<Ended> {
+        self.end(SessionEnded { error: Some(error.into().into()), ..SessionEnded::new(EndStatus::Error) })
+    }
+
+    /// Ends the session with this event, and writes its view.
+    ///
+    /// # Errors
+    /// Those of [`complete`](Self::complete).
+    pub fn end(self, ending: SessionEnded<'_>) -> Result<Ended> {
+        let status = match ending.status {
+            EndStatus::Completed => Status::Completed,
+            EndStatus::Error => Status::Error,
+        };
+        self.0.append_and_sync(None, &ending.into(), true)?;
+        Ok(self.closed(status))
+    }
+
+    /// Writes a crash record, durably, and then the view. The session stays open: more may be appended, and it may still be
+    /// ended, but it will say `crashed` (I5).
+    ///
+    /// # Errors
+    /// Those of [`append`](Self::append).
+    pub fn crash(&self, reason: impl Into<String>) -> Result<()> {
+        let crashed = Crashed {
+            pid: Some(std::process::id()),
+            found_by: Some(FoundBy::Caller),
+            ..Crashed::new(reason.into())
+        };
+        self.0.append_and_sync(None, &crashed.into(), true)?;
+        // The record is the truth already; a view that can't be written now is written by the next open.
+        let _ = self.flush();
+        Ok(())
+    }
+
+    /// Closes the session in order without ending it, as dropping the last handle does, and says so.
+    ///
+    /// # Errors
+    /// When what was appended could not be made durable.
+    pub fn close(self, reason: RunEndReason) -> Result<Ended> {
+        self.0.close(reason)?;
+        Ok(self.closed(Status::Running))
+    }
+
+    fn closed(&self, status: Status) -> Ended {
+        // The ending is durable. That the segment could not be sealed is no reason to say otherwise.
+        let _ = self.0.close(RunEndReason::Closed);
+        let status = if self.0.crashed.load(Ordering::Acquire) { Status::Crashed } else { status };
+        match self.0.store.materialise(&self.0.name) {
+            Ok(Some(view)) => Ended { status: view.status, view: Some(view.path), view_error: None },
+            Ok(None) => Ended { status, view: None, view_error: None },
+            Err(error) => Ended { status, view: None, view_error: Some(error) },
+        }
+    }
+}
+
+/// The part of a sync that threads agree on.
+#[derive(Debug, Default)]
+struct Syncing {
+    /// A thread is at it; the others wait.
+    running: bool,
+    /// The names of segments have been synced up to this number.
+    named: u64,
+    /// The folder's own name and the owner entry have been synced.
+    settled: bool,
+}
+
+/// What is shared by the handles of a session, the background threads, and the store's list.
+#[derive(Debug)]
+pub(crate) struct SessionInner {
+    pub(crate) store: Store,
+    pub(crate) name: SessionName,
+    pub(crate) run: u32,
+    folder: PathBuf,
+    segments: SegmentList,
+    syncing: Mutex<Syncing>,
+    synced: Condvar,
+    pub(crate) durable: AtomicU64,
+    /// Since when something is not durable: nanoseconds after `opened`, 0 = everything is.
+    waiting_since: AtomicU64,
+    opened: Instant,
+    poison: OnceLock<String>,
+    /// An ending has been appended.
+    ended: AtomicBool,
+    /// A crash record has been appended.
+    crashed: AtomicBool,
+    /// No further event is taken.
+    closed: AtomicBool,
+    /// No further record is taken, and no further segment made.
+    sealed: AtomicBool,
+    generation: u32,
+}
+
+impl SessionInner {
+    /// Makes the first segment of a run in `folder`.
+    fn begin_run(store: &Store, name: SessionName, run: u32, end: &LogEnd, folder: PathBuf) -> Result<Self> {
+        let number = end.last_segment + 1;
+        let path = folder.join(tracewal_format::log::segment_file(number));
+        let blank = Blank::new(
+            store.0.disk(),
+            &path.with_extension("wal.tmp"),
+            store.0.options.first_segment,
+            store.0.promise,
+        )?;
+        let identity = store.0.identity();
+        let header = Header {
+            compatible: 0,
+            generation: end.generation,
+            session_uid: end.uid,
+            writer: store.0.writer_id().unwrap_or(0),
+            boot_id: identity.boot_id_bits(),
+            number,
+            run,
+            pid: identity.pid,
+            first_seq: end.next_seq,
+            salt: random::u64()?,
+            wall_base_ns: Time::from(SystemTime::now()).as_ns_i64(),
+            monotonic_base_ns: 0,
+            capacity: blank.capacity(),
+            run_first_segment: number,
+            session_id: name.id().to_owned(),
+        };
+        let mut segment = blank.begin(store.0.disk(), header)?;
+        segment.rename(store.0.disk(), &path)?;
+        Ok(SessionInner {
+            store: store.clone(),
+            name,
+            run,
+            folder,
+            segments: SegmentList::new(segment),
+            syncing: Mutex::default(),
+            synced: Condvar::new(),
+            durable: AtomicU64::new(end.next_seq - 1),
+            waiting_since: AtomicU64::new(0),
+            opened: Instant::now(),
+            poison: OnceLock::new(),
+            ended: AtomicBool::new(false),
+            crashed: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            sealed: AtomicBool::new(false),
+            generation: fork::generation(),
+        })
+    }
+
+    /// The folder has its name now.
+    fn settle_in(&mut self, folder: &Path) {
+        folder.clone_into(&mut self.folder);
+        self.segments.moved_to(folder);
+    }
+
+    /// Nothing of it stays: it was never a session.
+    fn abandon(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.ended.store(true, Ordering::Release);
+    }
+
+    fn append_run_started(&self, reason: Option<&str>) -> Result<u64> {
+        let identity: Identity = self.store.0.identity();
+        let started = RunStarted {
+            start_time_ticks: identity.start_ticks,
+            boot_id: identity.boot_id.map(Into::into),
+            pid_namespace: identity.pid_namespace,
+            host: identity.host.map(Into::into),
+            exe: identity.exe.map(Into::into),
+            reason: reason.map(|reason| reason.to_owned().into()),
+            ..RunStarted::new(identity.pid)
+        };
+        self.append(None, &started.into())
+    }
+
+    pub(crate) fn last_seq(&self) -> u64 {
+        self.segments.current().published().next_seq - 1
+    }
+
+    pub(crate) fn poison(&self) -> Option<String> {
+        self.poison.get().cloned()
+    }
+
+    pub(crate) fn sync_lag(&self) -> Duration {
+        match self.waiting_since.load(Ordering::Relaxed) {
+            0 => Duration::ZERO,
+            since => self.opened.elapsed().saturating_sub(Duration::from_nanos(since)),
+        }
+    }
+
+    /// Whether events may be appended.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.generation != fork::generation() {
+            return Err(Error::Forked);
+        }
+        if let Some(reason) = self.poison.get() {
+            return Err(Error::Poisoned { session: self.name.id().to_owned(), reason: reason.clone() });
+        }
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::Ended { session: self.name.id().to_owned() });
+        }
+        Ok(())
+    }
+
+    fn append_and_sync(&self, time: Option<Time>, event: &Event<'_>, durable: bool) -> Result<u64> {
+        self.check()?;
+        let seq = self.append(time, event)?;
+        let is_last_word = matches!(event, Event::SessionEnded(_) | Event::Crashed(_));
+        if durable || is_last_word || self.store.0.options.durability == Durability::Always {
+            self.sync_through(seq)?;
+        }
+        Ok(seq)
+    }
+
+    /// Appends without asking whether it may. When this returns, the event survives SIGKILL (I1).
+    fn append(&self, time: Option<Time>, event: &Event<'_>) -> Result<u64> {
+        let limit = self.store.0.options.record_limit;
+        let largest = event.largest_value();
+        if largest > limit {
+            return Err(Error::TooLarge { size: largest, limit });
+        }
+        let append = Append {
+            kind: event.kind(),
+            flags: 0,
+            time: time.unwrap_or_else(|| SystemTime::now().into()),
+            body_len: event.encoded_len(),
+            is_event: true,
+            is_last_word: matches!(event, Event::SessionEnded(_) | Event::Crashed(_) | Event::RunEnded(_)),
+            fill: &|to| event.encode_into(to).ok().map(|_| ()),
+        };
+        let seq = self.append_record(&append)?;
+        if self.waiting_since.load(Ordering::Relaxed) == 0 {
+            let since = u64::try_from(self.opened.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            self.waiting_since.store(since.max(1), Ordering::Relaxed);
+        }
+        match event {
+            Event::SessionEnded(_) => self.ended.store(true, Ordering::Release),
+            Event::Crashed(_) => self.crashed.store(true, Ordering::Release),
+            _ => {}
+        }
+        Ok(seq)
+    }
+
+    fn append_record(&self, append: &Append<'_>) -> Result<u64> {
+        loop {
+            let segment = self.segments.current();
+            match segment.append(append) {
+                Ok(seq) => return Ok(seq),
+                Err(Refused::Failed(error)) => return Err(error),
+                Err(Refused::Full) => self.roll(segment, append.body_len)?,
+            }
+        }
+    }
+
+    /// Goes on in a new segment behind `full`, with room for a body of this length; another thread may have done it already.
+    fn roll(&self, full: &Segment, body_len: usize) -> Result<()> {
+        let mut growing = self.segments.grow();
+        if self.sealed.load(Ordering::Acquire) {
+            return Err(Error::Ended { session: self.name.id().to_owned() });
+        }
+        if !std::ptr::eq(self.segments.current(), full) {
+            return Ok(());
+        }
+        let (store, disk) = (&self.store.0, self.store.0.disk());
+        let needed = Segment::capacity_for(body_len).next_multiple_of(4096);
+        if needed > 1 << 34 {
+            return Err(Error::TooLarge { size: body_len, limit: store.options.record_limit });
+        }
+        let grown = full.header.capacity.saturating_mul(4).min(store.options.last_segment);
+        let path = self.folder.join(tracewal_format::log::segment_file(full.header.number + 1));
+        // Everything that can fail for want of room fails before the full segment is closed: it may still take smaller events.
+        let blank = Blank::new(disk, &path.with_extension("wal.tmp"), grown.max(needed), store.promise)?;
+        let salt = random::u64()?;
+        let end = full.close();
+        let header = Header {
+            number: full.header.number + 1,
+            first_seq: end.next_seq,
+            salt,
+            wall_base_ns: Time::from(SystemTime::now()).as_ns_i64(),
+            capacity: blank.capacity(),
+            ..full.header.clone()
+        };
+        let named = blank.begin(disk, header).and_then(|mut segment| {
+            segment.rename(disk, &path)?;
+            Ok(segment)
+        });
+        match named {
+            Ok(segment) => growing.push(segment),
+            Err(error) => {
+                full.reopen();
+                return Err(error);
+            }
+        }
+        full.seal(disk)?;
+        full.punch(disk);
+        Ok(())
+    }
+
+    /// Returns when everything up to `seq` is durable, by this thread's sync or another's.
+    pub(crate) fn sync_through(&self, seq: u64) -> Result<()> {
+        let mut syncing = lock(&self.syncing);
+        loop {
+            if self.durable.load(Ordering::Acquire) >= seq {
+                return Ok(());
+            }
+            self.check_poison()?;
+            if !syncing.running {
+                break;
+            }
+            syncing = self.synced.wait(syncing).unwrap_or_else(std::sync::PoisonError::into_inner);
+        }
+        syncing.running = true;
+        let (named, settled) = (syncing.named, syncing.settled);
+        drop(syncing);
+
+        self.waiting_since.store(0, Ordering::Relaxed);
+        let covered = self.last_seq();
+        let result = self.sync_files(named, settled);
+        if result.is_ok() {
+            self.durable.store(covered, Ordering::Release);
+            self.append_mark(DURABLE_MARK, covered);
+        }
+
+        let mut syncing = lock(&self.syncing);
+        syncing.running = false;
+        let done = match result {
+            Ok(named) => {
+                syncing.named = named;
+                syncing.settled = true;
+                Ok(())
+            }
+            Err(error) => {
+                // I8: the kernel may have dropped what it could not write, and would call a second try a success.
+                let _ = self.poison.set(error.to_string());
+                self.append_mark(POISON, self.durable.load(Ordering::Acquire));
+                self.check_poison()
+            }
+        };
+        drop(syncing);
+        self.synced.notify_all();
+        done
+    }
+
+    fn check_poison(&self) -> Result<()> {
+        match self.poison.get() {
+            Some(reason) => {
+                Err(Error::Poisoned { session: self.name.id().to_owned(), reason: reason.clone() })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Syncs every segment that is not yet, then the names that are new. Returns up to which segment names are synced.
+    fn sync_files(&self, named: u64, settled: bool) -> Result<u64> {
+        let (store, disk) = (&self.store.0, self.store.0.disk());
+        let mut last = named;
+        for segment in self.segments.unsynced() {
+            segment.sync(disk)?;
+            last = last.max(segment.header.number);
+        }
+        if last > named {
+            disk.sync_dir(&self.folder)?;
+        }
+        if !settled {
+            let layout = &store.layout;
+            let owner = layout.owner(self.name.name());
+            if let Ok(file) = std::fs::File::open(&owner) {
+                disk.sync(&file, &owner)?;
+            }
+            disk.sync_dir(&layout.owners())?;
+            disk.sync_dir(&layout.sessions())?;
+            store.sync_own_entries()?;
+        }
+        Ok(last)
+    }
+
+    /// Appends a record of the log itself. There is room for it in the reserve; without, the next sync leaves another one.
+    fn append_mark(&self, kind: u8, seq: u64) {
+        let body = seq.to_le_bytes();
+        let append = Append {
+            kind,
+            flags: 0,
+            time: SystemTime::now().into(),
+            body_len: body.len(),
+            is_event: false,
+            is_last_word: true,
+            fill: &|to| {
+                to.copy_from_slice(&body);
+                Some(())
+            },
+        };
+        while let Err(Refused::Full) = self.segments.current().append(&append) {
+            let full = self.segments.current();
+            let rolled = self.roll(full, body.len());
+            if rolled.is_err() {
+                break;
+            }
+        }
+    }
+
+    /// Closes in order: `run-ended` unless there is an ending, everything durable, the segment sealed, and its mark durable too.
+    /// Once; later calls do nothing.
+    fn close(&self, reason: RunEndReason) -> Result<()> {
+        if self.generation != fork::generation() {
+            return Err(Error::Forked);
+        }
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let result = self.close_log(reason);
+        let store = &self.store.0;
+        if result.is_ok() && store.options.views.is_none() {
+            // No view will ever be waited for. Failing to remove the entry leaves it to recovery.
+            let _lock = ShortLock::acquire(&store.layout.owner_lock(self.name.name()));
+            let _ = store.disk().remove_file(&store.layout.owner(self.name.name()));
+        }
+        store.strike_session(self.name.name());
+        result
+    }
+
+    fn close_log(&self, reason: RunEndReason) -> Result<()> {
+        self.check_poison()?;
+        if !self.ended.load(Ordering::Acquire) {
+            self.append(None, &RunEnded::new(reason).into())?;
+        }
+        self.sync_through(self.last_seq())?;
+        let disk = self.store.0.disk();
+        let growing = self.segments.grow();
+        self.sealed.store(true, Ordering::Release);
+        let last = self.segments.current();
+        last.close();
+        drop(growing);
+        last.seal(disk)?;
+        // I6: the mark is durable before anything says `completed`.
+        if let Err(error) = last.sync(disk) {
+            let _ = self.poison.set(error.to_string());
+            return Err(error);
+        }
+        last.punch(disk);
+        Ok(())
+    }
+}
+
+impl Drop for SessionInner {
+    fn drop(&mut self) {
+        if self.generation != fork::generation() || self.closed.load(Ordering::Acquire) {
+            return;
+        }
+        // Nobody is left to be told; what could not be made durable, recovery finds.
+        let _ = self.close(RunEndReason::Closed);
+        let _ = self.store.materialise(&self.name);
+    }
+}

@@ -1,0 +1,542 @@
+//! A store: a folder of sessions.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tracewal_format::log::{Loss, Reading};
+use tracewal_format::segment::{HEADER_PAGE, Header, HeaderError};
+
+use crate::background::Background;
+use crate::disk::Disk;
+use crate::error::{Error, Result};
+use crate::files::{Log, SegmentFiles};
+use crate::filesystem::{self, Promise};
+use crate::fork;
+use crate::layout::Layout;
+use crate::lock::ShortLock;
+use crate::name;
+use crate::options::{Access, Options};
+use crate::owner::{Entry, Owner, Writer};
+use crate::process::Identity;
+use crate::random;
+use crate::recovery;
+use crate::session::{NewSession, SessionInner};
+use crate::small_file::SmallFile;
+use crate::views::Materialised;
+
+/// A folder of sessions, opened. Clones are the same store; the last one to go closes it.
+#[derive(Clone, Debug)]
+pub struct Store(pub(crate) Arc<StoreInner>);
+
+/// A store that may have been closed.
+#[derive(Clone, Debug)]
+pub struct WeakStore(Weak<StoreInner>);
+
+impl WeakStore {
+    /// The store, if it is still open.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<Store> {
+        self.0.upgrade().map(Store)
+    }
+}
+
+/// A session in a store: its id, and the name of its folder and view.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionName {
+    name: String,
+    id: String,
+}
+
+impl SessionName {
+    pub(crate) fn new(name: impl Into<String>, id: impl Into<String>) -> Self {
+        SessionName { name: name.into(), id: id.into() }
+    }
+
+    /// The name of its folder and of its view without `.json`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its id, exactly. Where no header can be read, the folder's name.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+/// How a store is doing.
+#[derive(Clone, Debug, Default)]
+pub struct Health {
+    /// Sessions that are open for writing here.
+    pub live_sessions: usize,
+    /// How long the oldest event that is not durable yet has been waiting.
+    pub sync_lag: Duration,
+    /// Sessions of which a sync failed, by id, with what it said.
+    pub poisoned: Vec<(String, String)>,
+    /// What recovery found lost, by session id.
+    pub losses: Vec<(String, Loss)>,
+    /// Sessions that recovery could not deal with, by id, with why.
+    pub failed_recoveries: Vec<(String, String)>,
+    /// Views that could not be written, by session id, with why: the newest of each session.
+    pub failed_views: Vec<(String, String)>,
+}
+
+#[derive(Debug)]
+pub(crate) struct StoreInner {
+    pub(crate) layout: Layout,
+    pub(crate) options: Options,
+    pub(crate) promise: Promise,
+    /// `None`: open for reading only.
+    writer: Option<Writer>,
+    /// Sessions that are open here, by name. An entry stays until its session has been closed in every respect.
+    live: Mutex<HashMap<String, Weak<SessionInner>>>,
+    pub(crate) health: Mutex<Health>,
+    background: Mutex<Option<Background>>,
+    /// The entries of the store itself that the first sync has to cover.
+    own_entries_synced: AtomicBool,
+    generation: u32,
+}
+
+/// What recovery did to a store's sessions.
+#[derive(Clone, Debug, Default)]
+pub struct Recovered {
+    /// The sessions whose dead writer was dealt with.
+    pub sessions: Vec<SessionName>,
+    /// Those that could not be dealt with, with why.
+    pub failed: Vec<(SessionName, String)>,
+}
+
+impl Store {
+    pub(crate) fn open_with(path: &Path, options: Options) -> Result<Self> {
+        let layout = Layout::new(path, options.traces.as_deref());
+        let writable = match options.access {
+            Access::Read => false,
+            Access::Write => {
+                prepare(&layout, &options)?;
+                true
+            }
+            Access::WriteOrRead => match prepare(&layout, &options) {
+                Ok(()) => true,
+                Err(Error::Io { source, .. })
+                    if matches!(
+                        source.kind(),
+                        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem
+                    ) =>
+                {
+                    false
+                }
+                Err(error) => return Err(error),
+            },
+        };
+        check_identity(&layout)?;
+        let promise = filesystem::promise(path, options.allow_network)?;
+        let promise = if options.plain_writes { Promise::Written } else { promise };
+        let writer = if writable { Some(Writer::enlist(&layout, &options.disk)?) } else { None };
+        let (views, recover) = (options.views.clone(), options.recover && writable);
+        let store = Store(Arc::new(StoreInner {
+            layout,
+            options,
+            promise,
+            writer,
+            live: Mutex::default(),
+            health: Mutex::default(),
+            background: Mutex::default(),
+            own_entries_synced: AtomicBool::new(false),
+            generation: fork::generation(),
+        }));
+        if recover {
+            store.recover()?;
+        }
+        if writable {
+            let background =
+                Background::start(Arc::downgrade(&store.0), store.0.options.durability.interval());
+            *lock(&store.0.background) = Some(background);
+            if let Some(views) = views {
+                views.attached(WeakStore(Arc::downgrade(&store.0)));
+            }
+        }
+        Ok(store)
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.0.layout.root()
+    }
+
+    /// The folder of the views.
+    #[must_use]
+    pub fn traces(&self) -> &Path {
+        self.0.layout.traces()
+    }
+
+    /// Whether it is open for reading only.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.0.writer.is_none()
+    }
+
+    /// A session with this id, to be started or resumed.
+    pub fn session(&self, id: impl Into<String>) -> NewSession {
+        NewSession::new(self.clone(), id.into())
+    }
+
+    /// A session with a new id (a UUID, version 7).
+    #[must_use]
+    pub fn new_session(&self) -> NewSession {
+        NewSession::new(self.clone(), uuid::Uuid::now_v7().to_string())
+    }
+
+    /// The sessions, by name. Those whose headers cannot be read are there too, under their folder's name.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn sessions(&self) -> Result<Vec<SessionName>> {
+        let folder = self.0.layout.sessions();
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(e) => return Err(Error::io("list", &folder, e)),
+        };
+        let mut sessions = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(|e| Error::io("list", &folder, e))?;
+            if let Some(name) = entry.file_name().to_str().filter(|name| name::is_session(name))
+                && entry.file_type().is_ok_and(|kind| kind.is_dir())
+            {
+                sessions.push(self.named(name));
+            }
+        }
+        sessions.sort();
+        Ok(sessions)
+    }
+
+    pub(crate) fn named(&self, name: &str) -> SessionName {
+        let id = identify(&self.0.layout.session(name))
+            .map_or_else(|| name.to_owned(), |header| header.session_id);
+        SessionName::new(name, id)
+    }
+
+    /// The session with exactly this id.
+    ///
+    /// # Errors
+    /// [`NotFound`](Error::NotFound).
+    pub fn find(&self, id: &str) -> Result<SessionName> {
+        let not_found = || Error::NotFound { session: id.to_owned() };
+        if id.is_empty() || id.len() > tracewal_format::segment::ID_MAX {
+            return Err(not_found());
+        }
+        // The names that a suffix made are tried also when an earlier session of the plain name has been pruned.
+        for name in name::candidates(id).take(8) {
+            let folder = self.0.layout.session(&name);
+            match identify(&folder) {
+                Some(header) if header.session_id == id => return Ok(SessionName::new(name, id)),
+                // No header can be read: it goes by its folder's name.
+                None if name == id && folder.is_dir() => return Ok(SessionName::new(name, id)),
+                _ => {}
+            }
+        }
+        Err(not_found())
+    }
+
+    /// Opens a session's log for reading, from its first event. Needs no lock, and disturbs no writer.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn read(&self, session: &SessionName, reading: Reading) -> Result<Log> {
+        let folder = self.folder(session);
+        SegmentFiles::open_log(&folder, reading).map_err(|e| Error::io("read", &folder, e))
+    }
+
+    /// The folder of a session's log.
+    #[must_use]
+    pub fn folder(&self, session: &SessionName) -> PathBuf {
+        self.0.layout.session(&session.name)
+    }
+
+    /// The file of a session's view.
+    #[must_use]
+    pub fn view(&self, session: &SessionName) -> PathBuf {
+        self.0.layout.view(&session.name)
+    }
+
+    /// Whether a writer that lives has the session open. Best effort: it is asked without the lock.
+    #[must_use]
+    pub fn is_live(&self, session: &SessionName) -> bool {
+        if lock(&self.0.live).contains_key(&session.name) {
+            return true;
+        }
+        let here = self.0.identity();
+        match Owner::read(&self.0.layout, &session.name) {
+            Ok(Entry::Named(owner)) if Some(owner.writer) == self.0.writer_id() => false,
+            Ok(Entry::Named(owner)) => owner.looks_alive(&self.0.layout, &here),
+            _ => false,
+        }
+    }
+
+    /// Deals with every session whose owner entry names a dead writer: see SPEC.md section 10. Also done by opening.
+    ///
+    /// One session that cannot be dealt with does not keep the others from it (I7).
+    ///
+    /// # Errors
+    /// [`ReadOnly`](Error::ReadOnly), or when the owner entries cannot be listed.
+    pub fn recover(&self) -> Result<Recovered> {
+        recovery::recover_store(self)
+    }
+
+    /// Writes a session's view now. `None`: there are no views, or it was left alone because its ending is not durable yet.
+    ///
+    /// # Errors
+    /// What reading the log or writing the view met.
+    pub fn materialise(&self, session: &SessionName) -> Result<Option<Materialised>> {
+        let Some(views) = &self.0.options.views else { return Ok(None) };
+        let result = views.materialise(self, session);
+        self.0.note_view(session, result.as_ref().err());
+        result
+    }
+
+    /// The sessions that are open for writing here and have events that `seen` does not know, with the sequence number of the
+    /// newest. `seen` is asked for the number that a session's view has.
+    pub fn changed(&self, mut seen: impl FnMut(&SessionName) -> Option<u64>) -> Vec<(SessionName, u64)> {
+        let live: Vec<_> = lock(&self.0.live).values().filter_map(Weak::upgrade).collect();
+        live.iter()
+            .map(|session| (session.name.clone(), session.last_seq()))
+            .filter(|(name, last)| seen(name) != Some(*last))
+            .collect()
+    }
+
+    /// How the store is doing.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        let mut health = lock(&self.0.health).clone();
+        let live: Vec<_> = lock(&self.0.live).values().filter_map(Weak::upgrade).collect();
+        health.live_sessions = live.len();
+        health.sync_lag = live.iter().map(|session| session.sync_lag()).max().unwrap_or_default();
+        health.poisoned =
+            live.iter().filter_map(|session| Some((session.name.id.clone(), session.poison()?))).collect();
+        health
+    }
+
+    /// Waits for the lock under which a session's view is written.
+    ///
+    /// # Errors
+    /// [`ReadOnly`](Error::ReadOnly), or when it cannot be taken.
+    pub fn lock_view(&self, session: &SessionName) -> Result<ShortLock> {
+        self.0.must_write()?;
+        ShortLock::acquire(&self.0.layout.view_lock(&session.name))
+    }
+
+    /// The last step of materialising, under the view's lock: removes the owner entry if the run that it names has ended, as
+    /// `ended` says, and its writer is done with it.
+    ///
+    /// # Errors
+    /// When the entry cannot be read or removed.
+    pub fn release(&self, session: &SessionName, ended: impl Fn(u32) -> bool) -> Result<()> {
+        if self.0.writer.is_none() || lock(&self.0.live).contains_key(&session.name) {
+            return Ok(());
+        }
+        let _lock = ShortLock::acquire(&self.0.layout.owner_lock(&session.name))?;
+        // Asked again under the lock: the session may have been resumed meanwhile, here or elsewhere.
+        if lock(&self.0.live).contains_key(&session.name) {
+            return Ok(());
+        }
+        let done = match Owner::read(&self.0.layout, &session.name)? {
+            Entry::Absent => return Ok(()),
+            Entry::Unreadable => true,
+            Entry::Named(owner) => {
+                let mine = Some(owner.writer) == self.0.writer_id();
+                ended(owner.run) && (mine || !owner.lives(&self.0.layout, &self.0.identity())?)
+            }
+        };
+        if done { self.0.disk().remove_file(&self.0.layout.owner(&session.name)) } else { Ok(()) }
+    }
+
+    /// The door to the disk, for those who write beside the log.
+    #[must_use]
+    pub fn disk(&self) -> &Disk {
+        self.0.disk()
+    }
+}
+
+impl StoreInner {
+    pub(crate) fn disk(&self) -> &Disk {
+        &self.options.disk
+    }
+
+    pub(crate) fn writer_id(&self) -> Option<u128> {
+        self.writer.as_ref().map(|writer| writer.id)
+    }
+
+    pub(crate) fn identity(&self) -> Identity {
+        self.writer.as_ref().map_or_else(Identity::current, |writer| writer.identity.clone())
+    }
+
+    pub(crate) fn must_write(&self) -> Result<&Writer> {
+        if self.generation != fork::generation() {
+            return Err(Error::Forked);
+        }
+        self.writer.as_ref().ok_or_else(|| Error::ReadOnly { path: self.layout.root().to_owned() })
+    }
+
+    pub(crate) fn is_live_here(&self, name: &str) -> bool {
+        lock(&self.live).contains_key(name)
+    }
+
+    pub(crate) fn enlist_session(&self, session: &Arc<SessionInner>) {
+        lock(&self.live).insert(session.name.name.clone(), Arc::downgrade(session));
+    }
+
+    pub(crate) fn strike_session(&self, name: &str) {
+        lock(&self.live).remove(name);
+    }
+
+    pub(crate) fn live_sessions(&self) -> Vec<Arc<SessionInner>> {
+        lock(&self.live).values().filter_map(Weak::upgrade).collect()
+    }
+
+    pub(crate) fn note_view(&self, session: &SessionName, error: Option<&Error>) {
+        let mut health = lock(&self.health);
+        health.failed_views.retain(|(id, _)| *id != session.id);
+        if let Some(error) = error {
+            health.failed_views.push((session.id.clone(), error.to_string()));
+        }
+    }
+
+    /// Syncs the store's own entries, once: its identity, and this writer's entry.
+    pub(crate) fn sync_own_entries(&self) -> Result<()> {
+        if self.own_entries_synced.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let disk = self.disk();
+        if let Some(writer) = &self.writer {
+            writer.sync(disk)?;
+        }
+        let identity = self.layout.store_file();
+        let file = fs::File::open(&identity).map_err(|e| Error::io("open", &identity, e))?;
+        disk.sync(&file, &identity)?;
+        disk.sync_dir(&self.layout.writers())?;
+        disk.sync_dir(self.layout.root())?;
+        if let Some(parent) = self.layout.root().parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            disk.sync_dir(parent)?;
+        }
+        self.own_entries_synced.store(true, Ordering::Release);
+        Ok(())
+    }
+}
+
+impl Drop for StoreInner {
+    fn drop(&mut self) {
+        if self.generation != fork::generation() {
+            return;
+        }
+        drop(lock(&self.background).take());
+        if let Some(writer) = &self.writer {
+            let named = recovery::owner_names(&self.layout).unwrap_or_default();
+            let mine = |name: &String| !matches!(Owner::read(&self.layout, name), Ok(Entry::Named(owner)) if owner.writer != writer.id);
+            if !named.iter().any(mine) {
+                writer.resign(&self.options.disk);
+            }
+        }
+    }
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What these guard is whole between any two statements; a thread that panicked leaves it usable.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Makes what is missing of a store.
+fn prepare(layout: &Layout, options: &Options) -> Result<()> {
+    let (disk, root) = (&options.disk, layout.root());
+    let identity = layout.store_file();
+    let known = SmallFile::read(&identity, "tracewal-store").map_err(|e| Error::io("read", &identity, e))?;
+    if known.is_none() && !looks_empty(root)? {
+        return Err(Error::NotAStore { path: root.to_owned() });
+    }
+    // Before anything is made there: a store that is refused leaves nothing behind.
+    let mut around = root;
+    while !around.exists() {
+        match around.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => around = parent,
+            _ => {
+                around = Path::new(".");
+                break;
+            }
+        }
+    }
+    filesystem::promise(around, options.allow_network)?;
+    for folder in layout.folders() {
+        disk.make_dir(&folder)?;
+    }
+    if !matches!(known, Some(Some(_))) {
+        let mut text = SmallFile::default();
+        text.set("uid", format!("{:032x}", random::u128()?)).set("compatible", 0).set("incompatible", 0);
+        let temporary = root.join(format!("STORE.{:016x}.tmp", random::u64()?));
+        disk.put(&temporary, &text.encode("tracewal-store"))?;
+        if known.is_some() {
+            // It is there and cannot be understood: a power cut took it. Nothing depends on what it said.
+            disk.rename(&temporary, &identity)?;
+        } else {
+            // Whoever is first decides; a link does not replace.
+            let linked = fs::hard_link(&temporary, &identity);
+            disk.remove_file(&temporary)?;
+            if let Err(e) = linked
+                && e.kind() != std::io::ErrorKind::AlreadyExists
+            {
+                return Err(Error::io("create", &identity, e));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a folder has nothing in it that is not a store's: another process may be making it right now.
+fn looks_empty(root: &Path) -> Result<bool> {
+    let entries = match fs::read_dir(root) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(true),
+        Err(e) => return Err(Error::io("list", root, e)),
+    };
+    for entry in entries {
+        let entry = entry.map_err(|e| Error::io("list", root, e))?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let ours = ["sessions", "owners", "writers", "locks", "trash", "traces"].contains(&name.as_ref());
+        if !ours && !name.starts_with("STORE") {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn check_identity(layout: &Layout) -> Result<()> {
+    let path = layout.store_file();
+    match SmallFile::read(&path, "tracewal-store").map_err(|e| Error::io("read", &path, e))? {
+        None => Err(Error::NotAStore { path: layout.root().to_owned() }),
+        Some(Some(text)) if text.get("incompatible").is_some_and(|bits| bits != "0") => {
+            Err(Error::TooNew { path })
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+/// The header of the first segment in a session's folder that has a valid one.
+pub(crate) fn identify(folder: &Path) -> Option<Header> {
+    use tracewal_format::log::LogSource;
+    let mut files = SegmentFiles::new(folder);
+    for number in files.segments().ok()? {
+        files.select(number).ok()??;
+        let page = files.read(0, usize::try_from(HEADER_PAGE).ok()?).ok()?;
+        let decode =
+            |from: usize| page.get(from..from + 512).map_or(Err(HeaderError::Invalid), Header::decode);
+        if let Ok(header) = decode(0).or_else(|_| decode(1024)) {
+            return Some(header);
+        }
+    }
+    None
+}
