@@ -1,1 +1,3 @@
+//! The `tracewal` command.
+
 fn main() {}

@@ -1,1 +1,59 @@
-//! x
+//! From the events of a log to its trace: a pure function of the log (SPEC.md section 11, I5, I10).
+//!
+//! A log is read twice. [`Fold::of`] reads it once from its first event to its last and keeps, per span, where its records
+//! stand; [`Fold::summary`] then says how the session stands. [`render`] reads those records again, span by span, and writes
+//! the canonical JSON. So memory grows with the number of spans and not with what is in them.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`fold`] | reading a log once |
+//! | [`summary`] | what a fold knows without reading the log again |
+//! | [`render`] | the canonical JSON |
+//! | `facts` | what one event says about a span |
+//! | `spans`, `ids`, `places`, `ancestry` | the spans of a log, their ids, where their records stand, who is whose parent |
+//! | `runs`, `crashes`, `actions` | the runs of a log, how each ended, and under which lifecycle action |
+//! | `span_view`, `attributes`, `text` | one span, put together from its records |
+//! | `defaults` | inputs and outputs that generations have when none were given |
+//! | `tools`, `narrative`, `rfc3339` | what the tool calls add up to, the session in a sentence, dates |
+//! | `materialise`, `compactor` | writing the view, and when |
+//! | `retention` | removing old sessions |
+//! | `options` | opening a store whose sessions have views |
+//! | `members`, `span_json`, `summary_json` | the parts of the document, in their order |
+#![forbid(unsafe_code)]
+
+mod actions;
+mod ancestry;
+mod attributes;
+mod compactor;
+mod crashes;
+mod defaults;
+mod facts;
+pub mod fold;
+mod ids;
+mod materialise;
+mod members;
+mod narrative;
+mod options;
+mod places;
+pub mod render;
+mod retention;
+mod rfc3339;
+mod runs;
+mod span_json;
+mod span_view;
+mod spans;
+pub mod summary;
+mod summary_json;
+mod text;
+mod tools;
+
+pub use compactor::{Compaction, Compactor};
+pub use fold::Fold;
+pub use materialise::materialise;
+pub use options::{open, options, options_with};
+pub use render::{RenderError, render};
+pub use retention::{Policy, Pruned, footprint, prune};
+pub use summary::{Status, Summary};
+
+/// Version of the fold: raised whenever the same log would give other bytes.
+pub const FOLD_VERSION: u32 = 1;

@@ -59,7 +59,11 @@ impl Disk {
         Disk { gate: Some(gate) }
     }
 
-    pub(crate) fn before(&self, step: Step<'_>) -> io::Result<()> {
+    /// Asks whoever stands at the door.
+    ///
+    /// # Errors
+    /// Theirs.
+    pub fn before(&self, step: Step<'_>) -> io::Result<()> {
         match &self.gate {
             Some(gate) => gate.before(step),
             None => Ok(()),

@@ -69,8 +69,10 @@ impl std::fmt::Debug for Options {
     }
 }
 
-impl Default for Options {
-    fn default() -> Self {
+impl Options {
+    /// For a store that writes logs alone: nobody makes views of its sessions.
+    #[must_use]
+    pub fn without_views() -> Self {
         Options {
             durability: Durability::Process,
             access: Access::Write,
@@ -85,13 +87,11 @@ impl Default for Options {
             disk: Disk::default(),
         }
     }
-}
 
-impl Options {
-    /// The defaults.
+    /// For a store whose views are made by `views`.
     #[must_use]
-    pub fn new() -> Self {
-        Options::default()
+    pub fn with_views(views: Arc<dyn Views>) -> Self {
+        Options { views: Some(views), ..Options::without_views() }
     }
 
     /// When events become durable.
@@ -150,13 +150,6 @@ impl Options {
     #[must_use]
     pub fn recover(mut self, recover: bool) -> Self {
         self.recover = recover;
-        self
-    }
-
-    /// What makes the views.
-    #[must_use]
-    pub fn views(mut self, views: Arc<dyn Views>) -> Self {
-        self.views = Some(views);
         self
     }
 

@@ -7,6 +7,8 @@ use std::sync::{Mutex, MutexGuard};
 use crate::segment::Segment;
 use crate::store::lock;
 
+// The boxes are what keeps a segment where it is while the list grows.
+#[allow(clippy::vec_box)]
 /// Segments in the order in which they were made. None is taken out before the list goes, so references stay good for as long.
 #[derive(Debug)]
 pub(crate) struct SegmentList {
@@ -14,6 +16,7 @@ pub(crate) struct SegmentList {
     all: Mutex<Vec<Box<Segment>>>,
 }
 
+#[allow(clippy::vec_box)]
 /// The list while it may grow: one thread at a time rolls to the next segment.
 #[derive(Debug)]
 pub(crate) struct Growing<'l> {

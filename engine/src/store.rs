@@ -187,7 +187,6 @@ impl Store {
     }
 
     /// A session with a new id (a UUID, version 7).
-    #[must_use]
     pub fn new_session(&self) -> NewSession {
         NewSession::new(self.clone(), uuid::Uuid::now_v7().to_string())
     }
@@ -308,6 +307,22 @@ impl Store {
             .map(|session| (session.name.clone(), session.last_seq()))
             .filter(|(name, last)| seen(name) != Some(*last))
             .collect()
+    }
+
+    /// How many sessions are open for writing here.
+    #[must_use]
+    pub fn live_count(&self) -> usize {
+        lock(&self.0.live).len()
+    }
+
+    /// Recovers one session if it has no living writer and its last run has no ending, also when nothing says who owned it.
+    ///
+    /// # Errors
+    /// [`Busy`](Error::Busy), [`ReadOnly`](Error::ReadOnly), [`TooNew`](Error::TooNew), or what reading and writing met.
+    pub fn recover_session(&self, session: &SessionName) -> Result<()> {
+        self.0.must_write()?;
+        let _lock = ShortLock::acquire(&self.0.layout.owner_lock(&session.name))?;
+        recovery::recover_session(self, session).map(|_| ())
     }
 
     /// How the store is doing.

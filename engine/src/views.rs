@@ -6,9 +6,10 @@ use crate::error::Result;
 use crate::store::{SessionName, Store, WeakStore};
 
 /// How a session stands (SPEC.md section 11).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Status {
     /// It has no ending yet.
+    #[default]
     Running,
     /// It ended in order.
     Completed,

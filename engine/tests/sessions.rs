@@ -34,7 +34,7 @@ fn what_is_appended_is_read_back_in_order() {
     let folder = tempfile::tempdir().unwrap();
     for plain in [false, true] {
         let path = folder.path().join(format!("store {plain}"));
-        let store = Options::new().plain_writes(plain).segment_sizes(16 << 10, 64 << 10).open(&path).unwrap();
+        let store = Options::without_views().plain_writes(plain).segment_sizes(16 << 10, 64 << 10).open(&path).unwrap();
         let session = store.session("s").title("a title").start().unwrap();
         for n in 0..5000 {
             assert_eq!(note(&session, n), u64::try_from(n).unwrap() + 3);
@@ -61,7 +61,7 @@ fn what_is_appended_is_read_back_in_order() {
 #[test]
 fn a_small_session_takes_little_room_when_it_has_ended() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Options::new().open(folder.path()).unwrap();
+    let store = Options::without_views().open(folder.path()).unwrap();
     let session = store.session("s").start().unwrap();
     note(&session, 1);
     let file = store.folder(session.name()).join("1.wal");
@@ -73,7 +73,7 @@ fn a_small_session_takes_little_room_when_it_has_ended() {
 #[test]
 fn a_dropped_session_can_be_resumed_and_an_existing_one_is_not_started_again() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Options::new().open(folder.path()).unwrap();
+    let store = Options::without_views().open(folder.path()).unwrap();
     let session = store.session("s").start().unwrap();
     let name = session.name().clone();
     note(&session, 1);
@@ -98,9 +98,9 @@ fn a_dropped_session_can_be_resumed_and_an_existing_one_is_not_started_again() {
 #[test]
 fn two_stores_in_one_process_exclude_each_other() {
     let folder = tempfile::tempdir().unwrap();
-    let one = Options::new().open(folder.path()).unwrap();
+    let one = Options::without_views().open(folder.path()).unwrap();
     let session = one.session("s").start().unwrap();
-    let other = Options::new().open(folder.path()).unwrap();
+    let other = Options::without_views().open(folder.path()).unwrap();
     let Err(Error::Busy { holder, .. }) = other.session("s").resume() else { panic!("not busy") };
     assert_eq!(holder.pid, std::process::id());
     note(&session, 1);
@@ -115,7 +115,7 @@ fn sixty_four_threads_on_one_session_and_on_their_own() {
     for plain in [false, true] {
         let path = folder.path().join(format!("store {plain}"));
         let store =
-            Options::new().plain_writes(plain).segment_sizes(16 << 10, 256 << 10).open(&path).unwrap();
+            Options::without_views().plain_writes(plain).segment_sizes(16 << 10, 256 << 10).open(&path).unwrap();
         let shared = store.session("shared").start().unwrap();
         std::thread::scope(|scope| {
             for thread in 0..64 {
@@ -149,7 +149,7 @@ fn sixty_four_threads_on_one_session_and_on_their_own() {
 #[test]
 fn durable_appends_from_many_threads_are_marked() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Options::new().durability(Durability::Always).open(folder.path()).unwrap();
+    let store = Options::without_views().durability(Durability::Always).open(folder.path()).unwrap();
     let session = store.session("s").start().unwrap();
     std::thread::scope(|scope| {
         for _ in 0..8 {
@@ -171,7 +171,7 @@ fn durable_appends_from_many_threads_are_marked() {
 #[test]
 fn odd_ids_and_two_ids_of_one_name() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Options::new().open(folder.path()).unwrap();
+    let store = Options::without_views().open(folder.path()).unwrap();
     let long = "x".repeat(255);
     let ids = ["a/b", "a\\b", "a.b", "a:b", "a_b", "..", "\0\n", "ü", long.as_str(), " ", "~", "-rf"];
     for id in ids {
@@ -190,7 +190,7 @@ fn odd_ids_and_two_ids_of_one_name() {
 #[test]
 fn an_event_of_64_mib_and_one_byte_more() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Options::new().open(folder.path()).unwrap();
+    let store = Options::without_views().open(folder.path()).unwrap();
     let session = store.session("s").start().unwrap();
     let text = "x".repeat((64 << 20) + 1);
     let span = session.tool("big").id("big").input(text[1..].to_owned()).start().unwrap();
@@ -207,7 +207,7 @@ fn an_event_of_64_mib_and_one_byte_more() {
 #[test]
 fn a_reader_follows_a_writer_over_segments_and_the_end() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Options::new().segment_sizes(16 << 10, 32 << 10).open(folder.path()).unwrap();
+    let store = Options::without_views().segment_sizes(16 << 10, 32 << 10).open(folder.path()).unwrap();
     let session = store.session("s").start().unwrap();
     let path = store.folder(session.name());
     let reader = std::thread::spawn(move || {
@@ -240,7 +240,7 @@ fn a_reader_follows_a_writer_over_segments_and_the_end() {
 #[test]
 fn a_span_that_is_dropped_is_closed_as_interrupted() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Options::new().open(folder.path()).unwrap();
+    let store = Options::without_views().open(folder.path()).unwrap();
     let session = store.session("s").start().unwrap();
     let generation = session.generation("chat").id("g").model("m").start().unwrap();
     drop(generation.child(SpanKind::Tool, "bash").id("t").start().unwrap());
@@ -256,7 +256,7 @@ fn a_span_that_is_dropped_is_closed_as_interrupted() {
 #[test]
 fn a_closed_handle_takes_no_event() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Options::new().open(folder.path()).unwrap();
+    let store = Options::without_views().open(folder.path()).unwrap();
     let session = store.session("s").start().unwrap();
     let other = session.clone();
     session.complete().unwrap();
@@ -267,7 +267,7 @@ fn a_closed_handle_takes_no_event() {
 #[test]
 fn a_store_closes_with_its_last_session() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Options::new().open(folder.path()).unwrap();
+    let store = Options::without_views().open(folder.path()).unwrap();
     let session = Arc::new(store.session("s").start().unwrap());
     drop(store);
     note(&session, 1);

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::event::{Event, Gap, Payload};
 use crate::log::{Entry, Loss, LossKind, SlotEntry};
+use crate::segment::NUMBER_MAX;
 use crate::time::{self, Time};
 use crate::wire::{Field, FieldError};
 
@@ -252,7 +253,7 @@ impl Loss {
             length: gap.length,
             kind: LossKind::from_name(&gap.kind),
             was: gap.was.as_ref().map(|was| was.clone().into_owned()),
-            missing: (gap.first <= gap.last).then_some((gap.first, gap.last)),
+            missing: (gap.first..=NUMBER_MAX).contains(&gap.last).then_some((gap.first, gap.last)),
         }
     }
 }
@@ -278,6 +279,12 @@ fn close(out: &mut Vec<u8>, start: usize, open: u8, end: u8) {
 /// Appends `text` as a JSON string.
 pub fn write_str(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
+    write_str_inside(text, out);
+    out.push(b'"');
+}
+
+/// Appends `text` as a part of a JSON string, without quotes around it.
+pub fn write_str_inside(text: &str, out: &mut Vec<u8>) {
     let bytes = text.as_bytes();
     let mut clean = 0;
     for (at, byte) in bytes.iter().enumerate() {
@@ -301,7 +308,6 @@ pub fn write_str(text: &str, out: &mut Vec<u8>) {
         clean = at + 1;
     }
     out.extend_from_slice(bytes.get(clean..).unwrap_or_default());
-    out.push(b'"');
 }
 
 /// Appends `bytes` as a JSON string; every maximal part that is not UTF-8 becomes U+FFFD.

@@ -9,8 +9,8 @@ use crate::checksum::{Salted, crc};
 use crate::event::{Event, Gap, Malformed};
 use crate::record::{self, RECORD_HEADER, RecordHeader, align};
 use crate::segment::{
-    CLAIMS_AT, HEADER_COPY_AT, HEADER_LEN, HEADER_PAGE, Header, HeaderError, SEAL_AT, SEAL_LEN, SLOT_LEN,
-    SLOTS_AT, Seal, Slot, claimed_slots, invalid_slot_event, slot_time,
+    CLAIMS_AT, HEADER_COPY_AT, HEADER_LEN, HEADER_PAGE, Header, HeaderError, NUMBER_MAX, SEAL_AT, SEAL_LEN,
+    SLOT_LEN, SLOTS_AT, Seal, Slot, claimed_slots, invalid_slot_event, slot_time,
 };
 use crate::time::Time;
 
@@ -226,6 +226,7 @@ pub enum Reading {
 struct Readable {
     header: Header,
     salted: Salted,
+    first_record: u64,
     seal: Option<Seal>,
     size: u64,
     /// Damaged ranges of the header page.
@@ -329,6 +330,8 @@ pub struct LogReader<S> {
     named_slots: HashSet<(u32, u32)>,
     last_times: HashMap<u32, Time>,
     last_end: Option<(u64, u64, u64)>,
+    /// The end of a live log has been reached; a refresh goes on from there.
+    paused: bool,
 }
 
 /// What one step found, without borrowing from the source.
@@ -339,8 +342,6 @@ enum Step {
     End,
 }
 
-/// Numbers above this in a mark, gap or seal are not believed.
-const NUMBER_MAX: u64 = 1 << 63;
 const SEARCH_WINDOW: usize = 64 * 1024;
 
 impl<S: LogSource> LogReader<S> {
@@ -366,6 +367,7 @@ impl<S: LogSource> LogReader<S> {
             named_slots: HashSet::new(),
             last_times: HashMap::new(),
             last_end: None,
+            paused: false,
         };
         reader.load()?;
         Ok(reader)
@@ -434,7 +436,7 @@ impl<S: LogSource> LogReader<S> {
     /// # Errors
     /// The source's.
     pub fn entry_at(&mut self, number: u64, offset: u64) -> Result<Option<Entry<'_>>, S::Error> {
-        let Some(index) = self.segments.iter().position(|s| s.number == number) else {
+        let Ok(index) = self.segments.binary_search_by_key(&number, |s| s.number) else {
             return Ok(None);
         };
         let Some(readable) = self.segments.get(index).and_then(Segment::readable) else {
@@ -466,17 +468,20 @@ impl<S: LogSource> LogReader<S> {
             Some(number) => self.segments.iter().position(|s| s.number == number).unwrap_or(index),
             None => index.min(self.segments.len()),
         };
-        if self.phase == Phase::Records {
-            if let Some(number) = number {
-                self.source.select(number)?;
-            }
+        if std::mem::take(&mut self.paused) {
+            self.phase = Phase::Records;
         } else if matches!(self.phase, Phase::Tail | Phase::Slots | Phase::Done) {
             self.phase = Phase::Enter;
+        }
+        if let (Phase::Records, Some(number)) = (self.phase, number) {
+            self.source.select(number)?;
         }
         Ok(())
     }
 
     fn load(&mut self) -> Result<(), S::Error> {
+        // A mark may have come since.
+        self.highest_mark = None;
         let mut segments = Vec::new();
         let numbers = self.source.segments()?;
         let last = numbers.last().copied();
@@ -532,17 +537,19 @@ impl<S: LogSource> LogReader<S> {
         let (first, copy) =
             (Header::decode(at(0, HEADER_LEN)), Header::decode(at(HEADER_COPY_AT, HEADER_LEN)));
         let mut page_damage = Vec::new();
+        let mut read_at = 0;
         let header = match (first, copy) {
             (Err(HeaderError::TooNew), _) | (Err(HeaderError::Invalid), Err(HeaderError::TooNew)) => {
                 return Ok(Content::TooNew { size });
             }
-            (Ok(header), Ok(_) | Err(HeaderError::TooNew)) => header,
-            (Ok(header), Err(HeaderError::Invalid)) => {
+            (Ok(header), Ok(_)) => header,
+            (Ok(header), Err(HeaderError::TooNew | HeaderError::Invalid)) => {
                 page_damage.push((HEADER_COPY_AT, 512));
                 header
             }
             (Err(HeaderError::Invalid), Ok(header)) => {
                 page_damage.push((0, 512));
+                read_at = HEADER_COPY_AT;
                 header
             }
             (Err(HeaderError::Invalid), Err(HeaderError::Invalid)) => {
@@ -552,7 +559,8 @@ impl<S: LogSource> LogReader<S> {
         };
         let salted = Salted::new(header.salt);
         let seal_bytes = at(SEAL_AT, SEAL_LEN);
-        let seal = Seal::decode(seal_bytes, &salted, header.capacity);
+        let first_record = Header::first_record(at(read_at, HEADER_LEN));
+        let seal = Seal::decode(seal_bytes, &salted, first_record..=header.capacity);
         if seal.is_none() && seal_bytes.iter().any(|b| *b != 0) {
             page_damage.push((SEAL_AT, 64));
         }
@@ -570,7 +578,15 @@ impl<S: LogSource> LogReader<S> {
             }
         }
         page_damage.sort_unstable();
-        Ok(Content::Readable(Box::new(Readable { header, salted, seal, size, page_damage, slots })))
+        Ok(Content::Readable(Box::new(Readable {
+            header,
+            salted,
+            first_record,
+            seal,
+            size,
+            page_damage,
+            slots,
+        })))
     }
 
     fn step(&mut self) -> Result<Step, S::Error> {
@@ -634,7 +650,7 @@ impl<S: LogSource> LogReader<S> {
         let page_damage = readable.page_damage.iter().map(|(offset, length)| place(*offset, *length));
         self.ready.extend(page_damage.map(|place| place.into_loss(None)));
         self.source.select(segment.number)?;
-        self.position = HEADER_PAGE;
+        self.position = readable.first_record;
         self.phase = Phase::Records;
         Ok(())
     }
@@ -711,7 +727,8 @@ impl<S: LogSource> LogReader<S> {
         seq: u64,
     ) -> Result<Option<Step>, S::Error> {
         if self.is_live_end() {
-            return Ok(Some(Step::End));
+            self.pause();
+            return Ok(None);
         }
         let Some(readable) = self.segments.get(self.index).and_then(Segment::readable).cloned() else {
             self.leave_segment();
@@ -735,6 +752,13 @@ impl<S: LogSource> LogReader<S> {
         Ok(None)
     }
 
+    /// The end for now: what the crash slots say, and then nothing until a refresh.
+    fn pause(&mut self) {
+        self.paused = true;
+        self.flush();
+        self.collect_slots();
+    }
+
     /// Whether this is the segment that a live writer appends to: then what does not check is not there yet.
     fn is_live_end(&self) -> bool {
         self.reading == Reading::Live
@@ -745,7 +769,8 @@ impl<S: LogSource> LogReader<S> {
     /// There is no record at the position: another one behind it, or the end of the segment.
     fn no_record_here(&mut self) -> Result<Option<Step>, S::Error> {
         if self.is_live_end() {
-            return Ok(Some(Step::End));
+            self.pause();
+            return Ok(None);
         }
         let Some(readable) = self.segments.get(self.index).and_then(Segment::readable).cloned() else {
             self.leave_segment();
@@ -797,6 +822,11 @@ impl<S: LogSource> LogReader<S> {
             self.missing(self.durable, place)?;
         }
         self.flush();
+        self.collect_slots();
+        Ok(())
+    }
+
+    fn collect_slots(&mut self) {
         let mut slots = Vec::new();
         for readable in self.segments.iter().filter_map(Segment::readable) {
             let run = readable.header.run;
@@ -812,7 +842,6 @@ impl<S: LogSource> LogReader<S> {
         slots.sort_by_key(|s| s.run);
         self.slots = slots.into();
         self.phase = Phase::Slots;
-        Ok(())
     }
 
     fn deliver(&mut self, offset: u64, header: RecordHeader, seq: u64) -> Result<Item<'_>, S::Error> {
@@ -904,7 +933,7 @@ impl<S: LogSource> LogReader<S> {
                 continue;
             };
             self.source.select(segment.number)?;
-            let mut p = HEADER_PAGE;
+            let mut p = readable.first_record;
             while let Some(q) = self.find_header(p, readable.avail(), &readable.salted)? {
                 let Some(header) =
                     RecordHeader::decode(self.source.read(q, RECORD_HEADER)?, &readable.salted, q)
@@ -914,6 +943,7 @@ impl<S: LogSource> LogReader<S> {
                 if header.kind == record::DURABLE_MARK {
                     let body = self.source.read(q + 24, usize_of(header.body_len))?;
                     if crc(body) == header.body_crc {
+                        let (_, body) = header.split_body(body, readable.header.wall_base_ns);
                         highest = highest.max(mark_of(body));
                     }
                 }

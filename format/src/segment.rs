@@ -1,5 +1,7 @@
 //! A segment's header page: header, seal, crash slots (SPEC.md section 4).
 
+use std::ops::RangeInclusive;
+
 use crate::FORMAT_VERSION;
 use crate::checksum::{Salted, crc};
 use crate::event::{Crashed, Event, Evidence, FoundBy};
@@ -32,6 +34,8 @@ pub const ID_MAX: usize = 255;
 
 /// The highest first sequence number of a segment.
 pub const SEQ_MAX: u64 = 1 << 62;
+/// Sequence numbers above this in a mark, gap or seal are not believed.
+pub const NUMBER_MAX: u64 = 1 << 63;
 
 const MAGIC: [u8; 8] = *b"\x89TWAL\r\n\x1a";
 const SEAL_MAGIC: [u8; 8] = *b"TWALSEAL";
@@ -173,10 +177,17 @@ impl Header {
             session_id: std::str::from_utf8(id).map_err(|_| HeaderError::Invalid)?.to_owned(),
         };
         let sound = from.u16(8) == FORMAT_VERSION
-            && u64::from(from.u16(10)) == HEADER_PAGE
+            && Self::first_record(bytes) >= HEADER_PAGE
+            && Self::first_record(bytes).is_multiple_of(8)
             && (1..=SEQ_MAX).contains(&header.first_seq)
             && !header.session_id.is_empty();
         if sound { Ok(header) } else { Err(HeaderError::Invalid) }
+    }
+
+    /// Where a header's bytes say that records begin. This version writes [`HEADER_PAGE`].
+    #[must_use]
+    pub fn first_record(bytes: &[u8]) -> u64 {
+        u64::from(At(bytes).u16(10))
     }
 }
 
@@ -205,14 +216,14 @@ impl Seal {
         to.0
     }
 
-    /// Reads a seal of a segment of this capacity. `None`: there is no valid one.
+    /// Reads a seal of a segment whose records may end at these offsets: from the first record's to the capacity. `None`:
+    /// there is no valid one.
     #[must_use]
-    pub fn decode(bytes: &[u8], salted: &Salted, capacity: u64) -> Option<Self> {
+    pub fn decode(bytes: &[u8], salted: &Salted, ends: RangeInclusive<u64>) -> Option<Self> {
         let from = At(bytes.get(..SEAL_LEN)?);
         let seal = Seal { count: from.u64(8), last_seq: from.u64(16), end: from.u64(24) };
         let checked = from.bytes(0) == SEAL_MAGIC && salted.crc(&[], bytes.get(..60)?) == from.u32(60);
-        (checked && seal.last_seq <= 1 << 63 && seal.end >= HEADER_PAGE && seal.end <= capacity)
-            .then_some(seal)
+        (checked && seal.last_seq <= NUMBER_MAX && ends.contains(&seal.end)).then_some(seal)
     }
 }
 

@@ -61,11 +61,15 @@ Tokens: input u64, output u64, reasoning u64, cacheRead u64, cacheWrite u64
 Origin: source str | operation str, reason str
 ErrorInfo: | name str, code str, message str
 Exception: type str, message str | stack str
-Gap: first u64, last u64, file str, offset u64, length u64, kind str
+Gap: first u64, last u64, file str, offset u64, length u64, kind str | was str
 """
 
 DURABLE_MARK, GAP, FIRST_LOG_RECORD = 240, 241, 224
 VOID, REDACTED, EXPLICIT_TIME = 1, 2, 4
+HIGHEST = 1 << 63  # no sequence number is above it
+
+# Assumed: section 7 means to name `repaired` too, which section 13 has repair write.
+LOSSES = ('"damage"', '"torn"', '"too-new"', '"unsynced"', '"repaired"')
 
 SIGNALS = {1: "SIGHUP", 2: "SIGINT", 3: "SIGQUIT", 4: "SIGILL", 5: "SIGTRAP", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE",
            9: "SIGKILL", 10: "SIGUSR1", 11: "SIGSEGV", 12: "SIGUSR2", 13: "SIGPIPE", 14: "SIGALRM", 15: "SIGTERM",
@@ -182,7 +186,7 @@ def json_value(encoding, data, only_string=False):
             text = minified(data.decode("utf-8"))
         except UnicodeDecodeError:
             text = None
-        if text is not None and (not only_string or text[0] == '"'):  # Assumed: white space around the string goes away
+        if text is not None and (not only_string or text[0] == '"'):
             return text
     return string_of_bytes(data)
 
@@ -214,12 +218,10 @@ class Body:
         first = self.take(1)[0]
         if first < 251:
             return first
-        if first == 255:
+        width = 2 << (first - 251)
+        if 8 * width > bits or first == 255:
             raise Malformed
-        value = int.from_bytes(self.take(2 << (first - 251)), "little")
-        if value >> bits:
-            raise Malformed
-        return value
+        return int.from_bytes(self.take(width), "little")
 
     def zigzag(self, bits):
         value = self.varint(bits)
@@ -317,32 +319,32 @@ SEAL = struct.Struct("<8sQQQ28sI")
 SLOT = struct.Struct("<BBBBiiIQqQIH14s448sI")
 MAGIC = b"\x89TWAL\r\n\x1a"
 PAGE = 4096
+CLAIMS = 2040  # where the crash slot claims are
 CHUNK = 1 << 16
 ZEROS = bytes(CHUNK)
 
-Header = namedtuple("Header", "first_record incompatible uid boot number run first salt wall capacity run_first")
+Header = namedtuple("Header", "first_record uid boot number run first salt wall capacity run_first")
 Place = namedtuple("Place", "file offset length kind segment")  # a bad place; segment only where that is readable
 Slot = namedtuple("Slot", "run slot wall valid found_by state signal pid time text")
 
 
 def header_at(page, offset):
-    """(header, too new) at an offset; (None, False) when there is no valid one."""
+    """(header or None, too new) at an offset. A header with incompatible features can be valid and too new."""
     raw = page[offset:offset + 512]
     if len(raw) < 512 or raw[:8] != MAGIC or struct.unpack_from("<I", raw, 508)[0] != crc32(raw[:508]):
         return None, False
     (_, version, first_record, _, incompatible, _, uid, _, boot, number_, run, _, first, salt, wall, _, capacity, run_first,
      codec, cipher, _, _, _, id_length, session_id, _, _) = HEADER.unpack(raw)
-    too_new = version > 1 or codec != 0 or cipher != 0
+    too_new = version > 1 or incompatible != 0 or codec != 0 or cipher != 0
     try:
         session_id[:id_length].decode("utf-8")
         valid = version == 1 and first_record >= PAGE and first_record % 8 == 0 and id_length >= 1
-        valid = valid and 1 <= first <= 1 << 62
+        valid = valid and 1 <= first <= 1 << 62 and codec == 0 and cipher == 0
     except UnicodeDecodeError:
         valid = False
-    if not valid or too_new:
+    if not valid:
         return None, too_new
-    return Header(first_record, incompatible, uid, boot, number_, run, first, struct.pack("<Q", salt), wall, capacity,
-                  run_first), incompatible != 0
+    return Header(first_record, uid, boot, number_, run, first, struct.pack("<Q", salt), wall, capacity, run_first), too_new
 
 
 class Segment:
@@ -360,7 +362,7 @@ class Segment:
         self.header, self.too_new = header_at(self.page, 0)
         self.first_is_bad = self.header is None and not self.too_new
         copy, copy_too_new = header_at(self.page, 1024)
-        self.copy_is_bad = copy is None and not copy_too_new
+        self.copy_is_bad = copy is None or copy_too_new  # Assumed: one that is too new is not the copy of this header
         if self.first_is_bad:
             self.header, self.too_new = copy, copy_too_new
         self.page = self.page.ljust(PAGE, b"\0")  # bytes that do not exist count as zeros
@@ -379,7 +381,7 @@ class Segment:
 
     def is_unborn(self):
         """Asked of the last segment when it has no valid header and no valid copy."""
-        return last_nonzero(self.data(), PAGE) < PAGE
+        return last_nonzero(self.data(), CLAIMS) < CLAIMS
 
     def place(self, offset, end, kind="damage"):
         return Place(self.file, offset, max(0, end - offset), kind, self if self.readable else None)
@@ -389,7 +391,7 @@ class Segment:
         raw = self.page[512:576]
         magic, _, last, end, _, checksum = SEAL.unpack(raw)
         if (magic == b"TWALSEAL" and checksum == crc32(self.header.salt + raw[:60])
-                and self.header.first_record <= end <= self.header.capacity):
+                and last <= HIGHEST and self.header.first_record <= end <= self.header.capacity):
             return (end, last), False
         return None, any(raw)
 
@@ -397,14 +399,14 @@ class Segment:
         """(number of claimed slots, is bad)."""
         if self.header.run_first != self.number:
             return 0, False
-        word, = struct.unpack_from("<I", self.page, 2040)
+        word, = struct.unpack_from("<I", self.page, CLAIMS)
         k = word & 255
         return (min(4, k), False) if word == k * 0x01010101 else (0, True)
 
     def page_places(self):
         """The bad places of the header page, in order of offset."""
         bad = ((self.first_is_bad, 0, 512), (self.seal()[1], 512, 576), (self.copy_is_bad, 1024, 1536),
-               (self.claims()[1], 2040, 2044))
+               (self.claims()[1], CLAIMS, CLAIMS + 4))
         return [self.place(start, end) for is_bad, start, end in bad if is_bad]
 
     def slots(self):
@@ -412,7 +414,7 @@ class Segment:
         for n in range(self.claims()[0]):
             raw = self.page[2048 + 512 * n:2560 + 512 * n]
             (version, found_by, state, _, signal, _, pid, _, time, _, _, length, _, text, checksum) = SLOT.unpack(raw)
-            valid = (version == 1 and length <= 448
+            valid = (version == 1 and length <= 448 and state in (1, 2)
                      and checksum == crc32(self.header.salt + struct.pack("<I", n) + raw[:508]))
             yield Slot(self.header.run, n, self.header.wall, valid, found_by, state, signal, pid, time, text[:length])
 
@@ -435,22 +437,23 @@ RECORD = struct.Struct("<IBBhIIII")  # header crc, kind, flags, time hi, body le
 WORD = struct.Struct("<IB3x")
 LONGEST_BODY = 1 << 30
 
-Record = namedtuple("Record", "segment kind flags seq time body cut_short")
+Record = namedtuple("Record", "segment kind flags seq time body")
 Loss = namedtuple("Loss", "place first last")
 
 
 def checked(data, p, end, salt_crc):
     """The record header at p when it checks, else None."""
     head = RECORD.unpack_from(data, p)
-    if (head[1] != 0 and head[4] <= LONGEST_BODY and p + 24 + head[4] <= end
+    shortest = 16 if head[2] & EXPLICIT_TIME else 0
+    if (head[1] != 0 and shortest <= head[4] <= LONGEST_BODY and p + 24 + head[4] <= end
             and head[0] == crc32(data[p + 4:p + 24], crc32(struct.pack("<Q", p), salt_crc))):
         return head
     return None
 
 
-def resynchronise(data, p, end, salt_crc):
-    """The next offset behind p at which a record header checks, or None. Looks at no body."""
-    q, step = p + 8, 512  # the step grows, so that many short gaps cost no more than their length
+def resynchronise(data, q, end, salt_crc):
+    """The first offset from q on at which a record header checks, or None. Looks at no body."""
+    step = 512  # the step grows, so that many short gaps cost no more than their length
     while q + 24 <= end:
         count, step = min(step, end - 24 - q + 8) // 8, min(2 * step, CHUNK)  # how many offsets to try from q on
         words = data[q:q + 8 * count + 8]
@@ -464,28 +467,47 @@ def resynchronise(data, p, end, salt_crc):
     return None
 
 
+def records(data, p, end, salt_crc):
+    """What is found from p on: (offset, header, offset behind it), with None for the header where bytes are bad."""
+    while p + 24 <= end:
+        head = checked(data, p, end, salt_crc)
+        behind = up_to_8(p + 24 + head[4]) if head else resynchronise(data, p + 8, end, salt_crc)
+        if behind is None:
+            return
+        yield p, head, behind
+        p = behind
+
+
+def body_of(data, p, head):
+    """The body of the record at p, or None when its checksum is wrong."""
+    body = data[p + 24:p + 24 + head[4]]
+    return body if crc32(body) == head[5] else None
+
+
 def record(segment, head, seq, body):
     """A valid record, with its time; an explicit time is not part of the event body."""
     _, kind, flags, high, _, _, _, low = head
-    time, cut_short = segment.header.wall + (high << 32) + low, False
+    time = segment.header.wall + (high << 32) + low
     if flags & EXPLICIT_TIME:
-        if len(body) >= 16:
-            time, body = clamped(int.from_bytes(body[:16], "little", signed=True)), body[16:]
-        else:  # Assumed: malformed, with the whole body, at the wall base
-            time, cut_short = segment.header.wall, True
-    return Record(segment, kind, flags, seq, time, body, cut_short)
+        time, body = clamped(int.from_bytes(body[:16], "little", signed=True)), body[16:]
+    return Record(segment, kind, flags, seq, time, body)
 
 
 def durable_mark(item):
-    """The sequence number in a valid durable-mark, else 0. Assumed: valid means that the body has 8 bytes."""
-    if item.kind != DURABLE_MARK or item.cut_short or len(item.body) != 8:
-        return 0
-    return int.from_bytes(item.body, "little")
+    """The sequence number in a durable-mark, or 0 when the record has no effect as one."""
+    mark = int.from_bytes(item.body, "little")
+    return mark if item.kind == DURABLE_MARK and len(item.body) == 8 and mark <= HIGHEST else 0
 
 
 def gap(item):
-    """The fields of a gap record, or None. Assumed: a malformed one has no effect and no line."""
-    return decoded("Gap", item.body) if item.kind == GAP and not item.cut_short else None
+    """The fields of a gap record, or None when it is malformed."""
+    return decoded("Gap", item.body) if item.kind == GAP else None
+
+
+def numbers(lost):
+    """The numbers that a gap says are missing, or None. Assumed: what is too high is not shown either."""
+    first, last = int(lost["first"]), int(lost["last"])
+    return (first, last) if first <= last <= HIGHEST else None
 
 
 # ------------------------------------------------------------------------------------------------ section 7: reading a log
@@ -500,32 +522,21 @@ class Log:
             if match and int(match.group(1)) < 1 << 64 and is_file(os.path.join(directory, name)):
                 numbers.append(int(match.group(1)))
         self.segments = [Segment(directory, n) for n in sorted(numbers)]
-        uids = Counter(s.header.uid for s in self.segments if s.header)  # in the order of segment numbers
+        uids = Counter(s.header.uid for s in self.segments if s.header and not s.too_new)  # in the order of numbers
         uid = max(uids, key=uids.get) if uids else None  # the first of the most frequent
         for s in self.segments:
             s.readable = bool(s.header and not s.too_new and s.header.uid == uid and s.header.number == s.number)
-        self.set_limits()
-        self.set_power_cuts()
+        self.look_ahead()
 
-    def set_limits(self):
-        """The limit: the smallest first sequence number of the readable segments with a higher number."""
-        limit = None
+    def look_ahead(self):
+        """What the readable segments with a higher number say about each segment."""
+        limit, boots = None, set()
         for s in reversed(self.segments):
-            s.limit = limit
             if s.readable:
+                s.limit, boot = limit, s.header.boot
+                s.power_cut = any(boot) and not boots <= {boot}
                 limit = s.header.first if limit is None else min(limit, s.header.first)
-
-    def set_power_cuts(self):
-        """Whether a segment's run is followed by a later run with another boot id, both known."""
-        readable = sorted((s for s in self.segments if s.readable), key=lambda s: -s.header.run)
-        later, same = set(), []
-        for s in readable:
-            if same and same[0].header.run != s.header.run:
-                later.update(other.header.boot for other in same if any(other.header.boot))
-                same = []
-            same.append(s)
-            boot = s.header.boot
-            s.power_cut = any(boot) and len(later) > (1 if boot in later else 0)
+                boots.update([boot] if any(boot) else [])
 
     def walk(self):
         """The records and losses, in order."""
@@ -540,6 +551,11 @@ class Log:
             for place in places[1:]:
                 yield Loss(place, None, None)
 
+        def nothing_missing():
+            for place in bad:
+                yield Loss(place, None, None)
+            bad.clear()
+
         previous = 0
         for segment in self.segments:
             if segment.number > previous + 1:
@@ -552,46 +568,38 @@ class Log:
                     bad.append(segment.place(0, segment.size))
                 continue
             header, limit = segment.header, segment.limit
-            first = header.first if limit is None else min(header.first, limit)  # Assumed: not what is superseded
+            first = header.first if limit is None else min(header.first, limit)
             if first > expected:
                 yield from missing(expected, first - 1, segment.place(PAGE, PAGE))
-            bad.extend(segment.page_places())  # Assumed: behind the check of the first sequence number
+            for place in segment.page_places():
+                yield Loss(place, None, None)
 
             data = segment.data()
             seal, _ = segment.seal()
             bound = seal[0] if seal else header.capacity
             end = min(bound, len(data))
+            cut = seal or len(data) < bound
             salt_crc = crc32(header.salt)
-            p, stopped = header.first_record, False
-            while p + 24 <= end:
-                head = checked(data, p, end, salt_crc)
+            p, stopped, torn = header.first_record, False, False
+            for p, head, behind in records(data, header.first_record, end, salt_crc):
                 if not head:
-                    q = resynchronise(data, p, end, salt_crc)
-                    if q is None:
-                        break
-                    bad.append(segment.place(p, q))
-                    p = q
+                    bad.append(segment.place(p, behind))
+                    p = behind
                     continue
                 is_event, body_end = head[1] < FIRST_LOG_RECORD, p + 24 + head[4]
                 seq = header.first + head[6]
                 if seq < expected:
                     bad.append(segment.place(p, body_end))
-                    p = up_to_8(body_end)
+                    p = behind
                     continue
                 if limit is not None and seq >= limit + (not is_event):
                     stopped = True
                     break
                 if seq > expected:
                     yield from missing(expected, seq - 1, segment.place(p, p))
-                body = data[p + 24:body_end]
-                if crc32(body) != head[5]:
-                    bad.append(segment.place(p, body_end))
-                    if is_event:
-                        yield from missing(seq, seq, None)
-                else:
-                    for place in bad:
-                        yield Loss(place, None, None)
-                    bad.clear()
+                body = body_of(data, p, head)
+                if body is not None:
+                    yield from nothing_missing()
                     delivered = record(segment, head, seq, body)
                     yield delivered
                     if is_event:
@@ -599,15 +607,24 @@ class Log:
                     else:
                         durable = max(durable, durable_mark(delivered))
                         lost = gap(delivered)
-                        if lost and int(lost["first"]) == expected <= int(lost["last"]):
-                            expected = int(lost["last"]) + 1
-                p = up_to_8(body_end)
+                        first, last = lost and numbers(lost) or (0, 0)  # no event has the number 0
+                        if first == expected:
+                            expected = last + 1
+                elif not cut and resynchronise(data, behind, end, salt_crc) is None:
+                    torn = True
+                    break
+                else:
+                    yield from nothing_missing()
+                    bad.append(segment.place(p, body_end))
+                    if is_event:
+                        yield from missing(seq, seq, None)
+                p = behind
 
             if not stopped:
-                if seal or len(data) < bound:
+                if cut:
                     if p < bound:
                         bad.append(segment.place(p, bound))
-                elif any(data[p:p + 8]):
+                elif torn or any(data[p:p + 8]):
                     bad.append(segment.place(p, up_to_8(last_nonzero(data, p) + 1), "torn"))
                 if seal:
                     last = seal[1] if limit is None else min(seal[1], limit - 1)
@@ -617,33 +634,41 @@ class Log:
 
         if expected <= durable:
             yield from missing(expected, durable, last_end)
-        for place in bad:
-            yield Loss(place, None, None)
+        yield from nothing_missing()
+
+    def highest_mark(self):
+        """The highest durable-mark of the log, wherever it stands: a mark may be true though its own place is damaged."""
+        highest = 0
+        for segment in self.segments:
+            if not segment.readable:
+                continue
+            data, seal = segment.data(), segment.seal()[0]
+            end = min(seal[0] if seal else segment.header.capacity, len(data))
+            for p, head, _ in records(data, segment.header.first_record, end, crc32(segment.header.salt)):
+                body = body_of(data, p, head) if head and head[1] == DURABLE_MARK else None
+                if body is not None:
+                    highest = max(highest, durable_mark(record(segment, head, 0, body)))
+        return highest
 
     def lines(self):
         """The lines of section 8."""
-        durable = 0  # of the whole log, for the kind of a loss
-        for item in self.walk():
-            if isinstance(item, Record):
-                durable = max(durable, durable_mark(item))
-        times, named = {}, set()  # the time of the last record of each run; the crash slots that an event stands for
+        durable = self.highest_mark()
+        times, named = {}, set()  # the time of the last event of each run; the crash slots that an event stands for
         for item in self.walk():
             if isinstance(item, Loss):
                 yield loss_line(item, durable)
                 continue
-            times[item.segment.header.run] = item.time
             if item.kind >= FIRST_LOG_RECORD:
                 lost = gap(item)
                 if lost:
                     yield gap_line(lost)
             elif not item.flags & VOID:
+                times[item.segment.header.run] = item.time
                 yield event_line(item, named)
         for segment in sorted((s for s in self.segments if s.readable), key=lambda s: s.header.run):
             for slot in segment.slots():
                 if (slot.run, slot.slot) not in named:
-                    line = slot_line(slot, times)
-                    if line:
-                        yield line
+                    yield slot_line(slot, times)
 
 
 def is_file(path):
@@ -670,20 +695,23 @@ def loss_line(loss, durable):
 
 
 def gap_line(lost):
-    fields = [(key, lost[key]) for key in ("file", "offset", "length")] + [("kind", '"repaired"'), ("was", lost["kind"])]
-    if int(lost["first"]) <= int(lost["last"]):  # Assumed: else no missing event is known
+    fields = [(key, lost[key]) for key in ("file", "offset", "length")]
+    fields.append(("kind", lost["kind"] if lost["kind"] in LOSSES else '"damage"'))
+    if "was" in lost:  # Assumed: as it stands, whatever it says
+        fields.append(("was", lost["was"]))
+    if numbers(lost):
         fields += [("first", lost["first"]), ("last", lost["last"])]
     return '{"lost":%s}' % json_object(fields)
 
 
 def event_line(item, named):
     name = EVENTS.get(item.kind)
-    fields = decoded(name, item.body) if name and not item.cut_short else None
+    fields = decoded(name, item.body) if name else None
     if fields is None:
-        name = "malformed" if name or item.cut_short else "unknown"
+        name = "malformed" if name else "unknown"
         fields = {"kind": item.kind, "body": '"%s"' % item.body.hex()}
-    elif name == "crashed" and "run" in fields and "slot" in fields:
-        named.add((int(fields["run"]), int(fields["slot"])))
+    elif name == "crashed" and "slot" in fields:
+        named.add((int(fields.get("run", item.segment.header.run)), int(fields["slot"])))
     front = [("seq", item.seq), ("time", milliseconds(item.time)), ("type", '"%s"' % name)]
     if item.flags & REDACTED:
         front.append(("redacted", "true"))
@@ -691,7 +719,7 @@ def event_line(item, named):
 
 
 def slot_line(slot, times):
-    """A crash slot as an event, or None: a valid slot of a state that is neither crash nor pending (assumed)."""
+    """A crash slot as an event."""
     time = slot.time if slot.valid and slot.time else times.get(slot.run, slot.wall)
     signal = string(SIGNALS.get(slot.signal) or "signal %d" % slot.signal) if slot.valid and slot.signal else None
     if not slot.valid:
@@ -701,10 +729,8 @@ def slot_line(slot, times):
         found_by = ENUMS["F"][slot.found_by if slot.found_by < len(ENUMS["F"]) else 0]
         name = "crashed"
         fields = [("reason", reason), ("signal", signal), ("pid", slot.pid), ("foundBy", string(found_by))]
-    elif slot.state == 2:
-        name, fields = "evidence", [("source", '"signal"'), ("event", '"pending"'), ("cause", signal)]
     else:
-        return None
+        name, fields = "evidence", [("source", '"signal"'), ("event", '"pending"'), ("cause", signal)]
     front = [("run", slot.run), ("slot", slot.slot), ("time", milliseconds(time)), ("type", string(name))]
     return json_object(front + [f for f in fields if f[1] is not None])
 

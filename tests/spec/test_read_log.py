@@ -271,11 +271,20 @@ class Events(Case):
         self.event(3, "run-ended", st(0, b"\xff"), ',"reason":"closed"')
 
     def test_varint_forms(self):
-        for form in (None, 251, 252, 253, 254):
-            self.event(2, "run-started", st(0, v(7, form)), ',"pid":7')
-            self.event(12, "evidence", st(1 << 7, s("a"), s("b"), v(200, form)),
-                       ',"source":"a","event":"b","httpStatus":200')
-            self.event(11, "lifecycle-ended", v(0, form) + v(1, form) + b"a", ',"actionId":"a"')
+        for form, bits in ((None, 0), (251, 16), (252, 32), (253, 64), (254, 128)):
+            for width, kind, body, name, rest in (
+                (32, 2, st(0, v(7, form)), "run-started", ',"pid":7'),
+                (16, 12, st(1 << 7, s("a"), s("b"), v(200, form)), "evidence", ',"source":"a","event":"b","httpStatus":200'),
+                (64, 11, v(0, form) + v(1, form) + b"a", "lifecycle-ended", ',"actionId":"a"'),
+                (64, 12, st(1 << 11, s("a"), s("b"), v(2, form)), "evidence", ',"source":"a","event":"b","monotonic":0.000001'),
+                (128, 9, st(0, s(""), b"\0", s(""), v(0, form), z(0)), "span",
+                 ',"spanId":"","kind":"span","name":"","startTime":0,"endTime":0'),
+            ):
+                with self.subTest((form, width)):
+                    if bits <= width:
+                        self.event(kind, name, body, rest)
+                    else:
+                        self.malformed(kind, body)
         self.malformed(2, st(0, v(2 ** 32)))
         self.malformed(2, st(0, v(2 ** 64)))
         self.malformed(2, st(0, b"\xff"))
@@ -303,16 +312,22 @@ class Events(Case):
         w = Wal()
         w.note(flags=2)
         w.note(flags=1)
-        w.note(flags=4)
         w.add(13, (10 ** 15 + 1).to_bytes(16, "little") + st(0, s("x")), flags=6, ns=5)
         w.add(77, (-10 ** 35).to_bytes(16, "little", signed=True) + b"x", flags=6)
         w.note(flags=0xF8)
         self.check(read(w),
                    '{"seq":1,"time":1773568800000,"type":"note","redacted":true,"name":"n"}',
-                   '{"seq":3,"time":1773568800000,"type":"malformed","kind":13,"body":"00016e"}',
-                   '{"seq":4,"time":1000000000.000001,"type":"note","redacted":true,"name":"x"}',
-                   '{"seq":5,"time":-1%s,"type":"unknown","redacted":true,"kind":77,"body":"78"}' % ("0" * 24),
-                   note(6))
+                   '{"seq":3,"time":1000000000.000001,"type":"note","redacted":true,"name":"x"}',
+                   '{"seq":4,"time":-1%s,"type":"unknown","redacted":true,"kind":77,"body":"78"}' % ("0" * 24),
+                   note(5))
+
+    def test_explicit_time_that_does_not_fit(self):
+        w = Wal()
+        w.note()
+        at = w.add(13, bytes(15), flags=4)
+        w.add(11, bytes(16), flags=4)
+        self.check(read(w), note(1), lost("1.wal", at, 40, first=2, last=2),
+                   '{"seq":3,"time":0,"type":"malformed","kind":11,"body":""}')
 
     def test_times(self):
         for ns, text in ((123457, "1773568800000.1235"), (-1, "1773568800000"), (-10 ** 6, "1773568799999"),
@@ -380,6 +395,7 @@ class Json(Case):
     def test_text(self):
         for data, encoding, expected in (('"a\\u0041\\/"', 0, '"a\\u0041\\/"'), ("a", 0, '"a"'), ("1", 0, '"1"'),
                                          ('{"a": 1}', 0, '"{\\"a\\": 1}"'), ('"a"', 1, '"\\"a\\""'), ('"a', 0, '"\\"a"'),
+                                         ('\n "a b" ', 0, '"a b"'), (' "a', 0, '" \\"a"'),
                                          ("", 0, '""'), (b'"\xff"', 0, '"\\"\ufffd\\""'), ("", 1, '""')):
             self.event(6, "span-text", st(0, s("i"), j(data, encoding)), ',"spanId":"i","text":' + expected)
 
@@ -450,6 +466,22 @@ class Segments(Case):
         a.note()
         self.check(read(a), lost("1.wal", 0, 512), lost("1.wal", 512, 64), lost("1.wal", 2040, 4), note(1))
 
+    def test_header_page_is_reported_at_once(self):
+        a, b = Wal().flip(300), Wal(2, 1, uid=b"x" * 16)
+        c = Wal(3, 3).flip(1024)
+        c.note(delta=1)
+        at = 4096
+        self.check(read(a, b, c), lost("1.wal", 0, 512), lost("2.wal", 0, 16384, first=1, last=2),
+                   lost("3.wal", 1024, 512), lost("3.wal", at, 0, first=3, last=3), note(4))
+        b, c = Wal(2, 1, uid=b"x" * 16), Wal(3, 1).flip(1024)
+        c.note()
+        self.check(read(a, b, c), lost("1.wal", 0, 512), lost("3.wal", 1024, 512), lost("2.wal", 0, 16384), note(1))
+
+    def test_first_above_the_limit(self):
+        a, b, c = Wal(), Wal(2, 6), Wal(3, 4)
+        a.notes(2), b.notes(2), c.notes(2)
+        self.check(read(a, b, c), notes(1, 2), lost("2.wal", 4096, 0, first=3, last=3), notes(4, 5))
+
     def test_unreadable(self):
         a, b, c = Wal(), Wal(2, 3), Wal(3, 5)
         for w in (a, b, c):
@@ -487,13 +519,34 @@ class Segments(Case):
             self.check(read(a, b, c), notes(1, 2), lost("2.wal", 0, 16384, "too-new", 3, 4), note(5))
             self.check(read(a, b), notes(1, 2), lost("2.wal", 0, 16384, "too-new"))
 
+    def test_too_new_is_looked_at_first(self):
+        a = Wal()
+        a.note()
+        for more in ({"uid": b"x" * 16}, {"first": 0}, {"id_length": 0}, {"session": b"\xff"}, {"first_record": 1}):
+            for new in ({"version": 2}, {"incompatible": 1 << 31}):
+                self.check(read(a, Wal(2, **{"first": 2, **more, **new})), note(1), lost("2.wal", 0, 16384, "too-new"))
+        b = Wal(9, version=2)
+        b.number = 2
+        self.check(read(a, b), note(1), lost("2.wal", 0, 16384, "too-new"))
+        self.check(read(a, Wal(2, incompatible=1).flip(0)), note(1), lost("2.wal", 0, 16384, "too-new"))
+        new = [Wal(n, incompatible=1, uid=b"x" * 16) for n in (2, 3)]
+        self.check(read(a, *new), note(1), *[lost("%d.wal" % n, 0, 16384, "too-new") for n in (2, 3)])
+
+    def test_copy_that_is_too_new(self):
+        a = Wal()
+        a.note()
+        for more in ({"version": 2}, {"incompatible": 1}, {"codec": 1}):
+            self.check(read(a.put(1024, Wal(**more).header())), lost("1.wal", 1024, 512), note(1))
+
     def test_unborn(self):
         a = Wal()
         a.note()
         whole = bytes(Wal(2, 2).data)
         for data in (b"", bytes(16384), whole[:100], whole[:511], whole[:500] + bytes(10000)):
             self.check(read(a, **{"2_wal": data}), note(1))
-        self.check(read(a, **{"2_wal": bytes(5000) + b"x"}), note(1), lost("2.wal", 0, 5001))
+        self.check(read(a, **{"2_wal": b"x" * 2040 + bytes(5000)}), note(1))
+        for size in (2040, 5000):
+            self.check(read(a, **{"2_wal": bytes(size) + b"x"}), note(1), lost("2.wal", 0, size + 1))
         self.check(read(**{"1_wal": b""}))
 
     def test_superseded(self):
@@ -536,7 +589,7 @@ class Damage(Case):
         end = a.end
         a.note("torn record")
         a.data[end + 30:] = bytes(len(a.data) - end - 30)
-        self.check(read(a), notes(1, 2), lost("1.wal", end, 37, first=3, last=3))  # its header checks
+        self.check(read(a), notes(1, 2), lost("1.wal", end, 32, "torn"))  # its header checks, its body does not
         a.flip(end)
         self.check(read(a), notes(1, 2), lost("1.wal", end, 32, "torn"))
         b = Wal(2, 3)
@@ -545,6 +598,36 @@ class Damage(Case):
         b = Wal(2, 4)
         b.note()
         self.check(read(a, b), notes(1, 2), lost("1.wal", end, 32, "damage", 3, 3), note(4))
+
+    def test_append_that_was_cut_off(self):
+        def log(**change):
+            a = Wal()
+            a.notes(2)
+            at = a.note("cut off")
+            return at, a.flip(at + 26)
+        at, a = log()
+        self.check(read(a), notes(1, 2), lost("1.wal", at, 40, "torn"))
+        b = Wal(2, 4)
+        b.note()
+        self.check(read(a, b), notes(1, 2), lost("1.wal", at, 40, first=3, last=3), note(4))
+        self.check(read(a.put(at + 48, b"x")), notes(1, 2), lost("1.wal", at, 56, "torn"))
+        at, a = log()
+        del a.data[-1:]
+        self.check(read(a), notes(1, 2), lost("1.wal", at, 33, first=3, last=3), lost("1.wal", a.end, 16384 - a.end))
+        at, a = log()
+        self.check(read(a.seal()), notes(1, 2), lost("1.wal", at, 33, first=3, last=3))
+        at, a = log()
+        self.check(read(a.put(a.end, bytes(4096)).put(a.end, b"x")), notes(1, 2), lost("1.wal", at, 48, "torn"))
+        at, a = log()
+        a.end += 512
+        a.note()
+        self.check(read(a), notes(1, 2), lost("1.wal", at, 33, first=3, last=3), lost("1.wal", at + 40, 512), note(4))
+
+    def test_mark_that_was_cut_off(self):
+        a = Wal()
+        a.note()
+        at = a.mark(1)
+        self.check(read(a.flip(at + 24)), note(1), lost("1.wal", at, 32, "torn"))
 
     def test_unpublished(self):
         a = Wal()
@@ -564,7 +647,15 @@ class Damage(Case):
         self.check(read(a.flip(at[2] + 25)), note(1), lost("1.wal", at[1], 32, first=2, last=2),
                    lost("1.wal", at[2], 27, first=3, last=3), notes(4, 5))
         self.check(read(a.flip(at[4] + 25)), note(1), lost("1.wal", at[1], 32, first=2, last=2),
-                   lost("1.wal", at[2], 27, first=3, last=3), note(4), lost("1.wal", at[4], 27, first=5, last=5))
+                   lost("1.wal", at[2], 27, first=3, last=3), note(4), lost("1.wal", at[4], 32, "torn"))
+
+    def test_damaged_body_behind_a_place(self):
+        a = Wal()
+        a.note()
+        mark = a.mark(1)
+        at = a.notes(2)
+        self.check(read(a.flip(mark).flip(at[0] + 25)), note(1), lost("1.wal", mark, 32),
+                   lost("1.wal", at[0], 27, first=2, last=2), note(3))
 
     def test_damaged_log_record(self):
         a = Wal()
@@ -629,6 +720,8 @@ class Damage(Case):
         self.check(read(a.seal(end=a.end - 5)), notes(1, 2))  # the end of the body is as good as the padded one
         self.check(read(a.seal(end=16385)), lost("1.wal", 512, 64), notes(1, 2))
         self.check(read(a.seal(end=4088)), lost("1.wal", 512, 64), notes(1, 2))
+        self.check(read(a.seal(last=2 ** 63 + 1)), lost("1.wal", 512, 64), notes(1, 2))
+        self.check(read(a.seal(last=2 ** 63)), notes(1, 2), lost("1.wal", a.end, 0, first=3, last=2 ** 63))
 
     def test_bytes_behind_the_seals_end(self):
         a = Wal()
@@ -693,18 +786,42 @@ class Damage(Case):
         self.check(read(a), lost("1.wal", 4096, 800), note(1))
 
 
-def gap_body(first, last, kind="damage"):
-    return st(0, v(first), v(last), s("1.wal"), v(4096), v(64), s(kind))
+def gap_body(first, last, kind="torn", was=None):
+    return st(was is not None, v(first), v(last), s("1.wal"), v(4096), v(64), s(kind), s(was) if was is not None else b"")
 
 
 class LogRecords(Case):
-    GAP = '{"lost":{"file":"1.wal","offset":4096,"length":64,"kind":"repaired","was":"damage","first":1,"last":3}}'
+    GAP = '{"lost":{"file":"1.wal","offset":4096,"length":64,"kind":"torn","first":1,"last":3}}'
 
     def test_gap(self):
         a = Wal()
         a.add(241, gap_body(1, 3), delta=0)
         a.note(delta=3)
         self.check(read(a), self.GAP, note(4))
+
+    def test_gap_kinds(self):
+        for kind, was, expected in (("damage", None, '"damage"'), ("unsynced", None, '"unsynced"'),
+                                    ("too-new", None, '"too-new"'), ("repaired", "torn", '"repaired","was":"torn"'),
+                                    ("else", None, '"damage"'), ("", "", '"damage","was":""')):
+            a = Wal()
+            a.add(241, gap_body(1, 3, kind, was), delta=0)
+            self.check(read(a), self.GAP.replace('"torn"', expected))
+
+    def test_numbers_that_are_too_high(self):
+        high = 2 ** 63
+        a = Wal()
+        a.add(241, gap_body(high + 1, 3), delta=0)
+        a.add(241, gap_body(1, high + 1), delta=0)
+        a.mark(high + 1)
+        a.note(delta=0)
+        bare = self.GAP[:self.GAP.index(',"first"')] + "}}"
+        self.check(read(a), bare, bare, note(1))
+        a.mark(high)
+        self.check(read(a), bare, bare, note(1), lost("1.wal", a.end, 16384 - a.end, first=2, last=high))
+        a = Wal()
+        a.add(241, gap_body(1, high), delta=0)
+        at = a.note(delta=0)
+        self.check(read(a), self.GAP.replace('"last":3', '"last":%d' % high), lost("1.wal", at, 27))
 
     def test_gap_not_expected(self):
         a = Wal()
@@ -744,7 +861,7 @@ class LogRecords(Case):
             b.note()
             return at, read(a.flip(at[1]), b)
         for mark, boot, run, kind in ((1, BOOT_B, 2, "unsynced"), (2, BOOT_B, 2, "damage"), (1, BOOT_A, 2, "damage"),
-                                      (1, bytes(16), 2, "damage"), (1, BOOT_B, 1, "damage")):
+                                      (1, bytes(16), 2, "damage"), (1, BOOT_B, 1, "unsynced"), (2 ** 63 + 1, BOOT_B, 2, "unsynced")):
             at, lines = log(mark, boot, run)
             self.check(lines, note(1), lost("1.wal", at[1], 32, kind, 2, 2), notes(3, 4))
 
@@ -757,6 +874,36 @@ class LogRecords(Case):
         self.check(read(a, b, c), notes(1, 2), lost("1.wal", a.end, 8, "unsynced", 3, 3), tail)
         c.mark(5)
         self.check(read(a, b, c), notes(1, 2), lost("1.wal", a.end, 8, "damage", 3, 3), tail)
+
+    def test_unsynced_and_a_mark_that_is_not_delivered(self):
+        def log(boot=BOOT_B, change=lambda a: None):
+            a, b = Wal(), Wal(2, 4, run=2, boot=boot)
+            a.notes(2)
+            at = a.note()
+            a.note("superseded")
+            change(a)
+            b.note()
+            return at, read(a.flip(at), b)
+        at, lines = log()
+        self.check(lines, notes(1, 2), lost("1.wal", at, 32, "unsynced", 3, 3), note(4))
+        at, lines = log(change=lambda a: a.mark(4))  # behind what the limit stops at
+        self.check(lines, notes(1, 2), lost("1.wal", at, 32, "damage", 3, 3), note(4))
+        at, lines = log(change=lambda a: a.add(240, struct.pack("<Q", 3), delta=0))
+        self.check(lines, notes(1, 2), lost("1.wal", at, 32, "damage", 3, 3), note(4))
+        at, lines = log(change=lambda a: a.flip(a.mark(4) + 24))
+        self.check(lines, notes(1, 2), lost("1.wal", at, 32, "unsynced", 3, 3), note(4))
+
+    def test_unsynced_goes_by_number(self):
+        a, b, c = Wal(boot=bytes(16)), Wal(2, 2, boot=BOOT_A), Wal(3, 4, boot=BOOT_A)
+        for w in (a, b, c):
+            w.note()
+            w.put(w.end, b"torn")
+        self.check(read(a, b, c), note(1), lost("1.wal", a.end, 8, "torn"), note(2), lost("2.wal", b.end, 8, "damage", 3, 3),
+                   note(4), lost("3.wal", c.end, 8, "torn"))
+        d = Wal(4, 5, boot=BOOT_B, run=1)
+        d.note()
+        self.check(read(a, b, c, d)[3:], lost("2.wal", b.end, 8, "unsynced", 3, 3), note(4), lost("3.wal", c.end, 8, "torn"),
+                   note(5))
 
 
 # ------------------------------------------------------------------------------------------------------------- crash slots
@@ -804,18 +951,30 @@ class CrashSlots(Case):
         a.note()
         self.check(read(a), note(1),
                    '{"run":1,"slot":0,"time":1,"type":"evidence","source":"signal","event":"pending","cause":"SIGTERM"}',
-                   '{"run":1,"slot":1,"time":%s,"type":"evidence","source":"signal","event":"pending"}' % self.NOW)
+                   '{"run":1,"slot":1,"time":%s,"type":"evidence","source":"signal","event":"pending"}' % self.NOW,
+                   crashed(1, 2, self.NOW, '"reason":"unknown","foundBy":"handler"'))
 
     def test_named(self):
-        a, b = Wal().claim(2).slot(0).slot(1), Wal(2, 1, run=2).claim(1).slot(0, text=b"two")
-        b.add(15, st(1 << 5 | 1 << 6, s("r"), v(1), v(1)))
+        a, b = Wal().claim(4).slot(0).slot(1).slot(2, state=2), Wal(2, 1, run=2).claim(2).slot(0).slot(1, text=b"two")
+        for n in (1, 2, 3):
+            b.add(15, st(1 << 5 | 1 << 6, s("r"), v(1), v(n)))
         b.add(15, st(1 << 6, s("r"), v(0)))
         b.add(15, st(1 << 5, s("r"), v(1)))
         b.add(15, st(1 << 5 | 1 << 6, s("r"), v(1), v(0)) + b"\0")
+        b.add(15, st(1 << 5 | 1 << 6, s("r"), v(1), v(0)), flags=1)
         lines = read(a, b)
-        self.assertEqual(len(lines), 6)
-        self.check(lines[4:], crashed(1, 0, self.NOW, '"reason":"unknown","pid":9,"foundBy":"handler"'),
-                   crashed(2, 0, self.NOW, '"reason":"two","pid":9,"foundBy":"handler"'))
+        self.assertEqual(len(lines), 8)
+        self.check(lines[6:], crashed(1, 0, self.NOW, '"reason":"unknown","pid":9,"foundBy":"handler"'),
+                   crashed(2, 1, self.NOW, '"reason":"two","pid":9,"foundBy":"handler"'))
+
+    def test_time_is_that_of_the_last_event_of_the_run(self):
+        a, b, c = Wal().claim(1).slot(0), Wal(2, 2, run_first=1), Wal(3, 3, run=2).claim(1).slot(0)
+        a.note(), b.note(ns=7 * 10 ** 6)
+        b.add(13, flags=1, ns=8 * 10 ** 6, delta=1)
+        b.add(240, struct.pack("<Q", 2), ns=9 * 10 ** 6, delta=2)
+        rest = '"reason":"unknown","pid":9,"foundBy":"handler"'
+        self.check(read(a, b)[2:], crashed(1, 0, "1773568800007", rest))
+        self.check(read(a, b, c)[2:], crashed(1, 0, "1773568800007", rest), crashed(2, 0, self.NOW, rest))
 
     def test_order_is_by_run_and_behind_losses(self):
         a, b = Wal(1, 1, run=5).claim(1).slot(0), Wal(2, 2, run=3).claim(1).slot(0)

@@ -1,0 +1,132 @@
+//! What stands in a generation's input and output when none was given: what its tools said, and which it called.
+
+use tracewal_format::event::SpanKind;
+
+use crate::fold::Fold;
+use crate::ids::{SpanNo, at};
+use crate::places::Place;
+use crate::spans::{Flag, NONE};
+
+/// Pairs of a generation and a tool, in the order of the generations, and a position in them.
+#[derive(Debug, Default)]
+pub(crate) struct ToolsOf {
+    pairs: Vec<(SpanNo, SpanNo)>,
+    next: usize,
+}
+
+impl ToolsOf {
+    /// Sorted by the generations' first events; the tools of one stay in their order.
+    fn sorted(fold: &Fold, mut pairs: Vec<(SpanNo, SpanNo)>) -> Self {
+        pairs
+            .sort_by_key(|(generation, _)| fold.spans.row(*generation).and_then(|row| fold.spans.first(row)));
+        ToolsOf { pairs, next: 0 }
+    }
+
+    /// The tools of a generation. Generations are asked for in the order of their first events.
+    pub(crate) fn take(&mut self, generation: SpanNo) -> Vec<SpanNo> {
+        let rest = self.pairs.iter().skip(self.next);
+        let tools: Vec<SpanNo> = rest.take_while(|(g, _)| *g == generation).map(|(_, tool)| *tool).collect();
+        self.next += tools.len();
+        tools
+    }
+}
+
+/// The tools that each generation without an output called: its children, in the order of their first events.
+pub(crate) fn called(fold: &Fold) -> ToolsOf {
+    let mut pairs = Vec::new();
+    for (tool, _) in fold.spans.iter().filter(|(span, row)| *span != fold.root && row.kind == SpanKind::Tool)
+    {
+        let parent = fold.spans.parent(tool, fold.root);
+        let is_silent = |generation| {
+            let row = fold.spans.row(generation)?;
+            Some(row.kind == SpanKind::Generation && !row.has(Flag::OUTPUT) && !fold.spans.has_text(row))
+        };
+        if parent != fold.root && is_silent(parent) == Some(true) {
+            pairs.push((parent, tool));
+        }
+    }
+    ToolsOf::sorted(fold, pairs)
+}
+
+/// The tools whose results each generation without an input was given: those that ended since the previous generation of the
+/// same parent, in the order of their ends.
+///
+/// A tool's results go to the generations of the nearest span around it that has generations in it. So each result is
+/// given once, and many agents side by side do not get each other's.
+pub(crate) fn results(fold: &Fold) -> ToolsOf {
+    let mut scopes = Scopes::of(fold);
+    let mut events: Vec<(SpanNo, Place, SpanNo)> = Vec::new();
+    for (span, row) in fold.spans.iter().filter(|(span, _)| *span != fold.root) {
+        let event = match row.kind {
+            SpanKind::Generation => Some((fold.spans.parent(span, fold.root), fold.spans.first(row))),
+            SpanKind::Tool => scopes.around(span).map(|scope| (scope, row.end)),
+            _ => None,
+        };
+        if let Some((scope, Some(place))) = event {
+            events.push((scope, place, span));
+        }
+    }
+    events.sort_unstable();
+    let (mut pairs, mut waiting, mut current) = (Vec::new(), Vec::new(), NONE);
+    for (scope, _, span) in events {
+        if scope != current {
+            waiting.clear();
+            current = scope;
+        }
+        match fold.spans.row(span) {
+            Some(row) if row.kind == SpanKind::Tool => waiting.push(span),
+            Some(row) if !row.has(Flag::INPUT) => pairs.extend(waiting.drain(..).map(|tool| (span, tool))),
+            _ => waiting.clear(),
+        }
+    }
+    ToolsOf::sorted(fold, pairs)
+}
+
+/// For each span, the nearest around it that has generations in it, found by climbing each step once.
+struct Scopes<'f> {
+    fold: &'f Fold,
+    has_generations: Vec<bool>,
+    /// The nearest such span, the span itself included.
+    nearest: Vec<SpanNo>,
+}
+
+/// There is no such span around it.
+const NOWHERE: SpanNo = NONE - 1;
+
+impl<'f> Scopes<'f> {
+    fn of(fold: &'f Fold) -> Self {
+        let mut has_generations = vec![false; fold.spans.len()];
+        for (span, row) in fold.spans.iter() {
+            if row.kind == SpanKind::Generation
+                && span != fold.root
+                && let Some(parent) = has_generations.get_mut(at(fold.spans.parent(span, fold.root)))
+            {
+                *parent = true;
+            }
+        }
+        Scopes { fold, has_generations, nearest: vec![NONE; fold.spans.len()] }
+    }
+
+    fn around(&mut self, span: SpanNo) -> Option<SpanNo> {
+        let root = self.fold.root;
+        let from = self.fold.spans.parent(span, root);
+        let mut climb = from;
+        let found = loop {
+            match self.nearest.get(at(climb)).copied() {
+                Some(NONE) if self.has_generations.get(at(climb)) == Some(&true) => break climb,
+                Some(NONE) if climb != root => climb = self.fold.spans.parent(climb, root),
+                Some(NONE) | None => break NOWHERE,
+                Some(known) => break known,
+            }
+        };
+        let mut climb = from;
+        while let Some(nearest) = self.nearest.get_mut(at(climb)).filter(|nearest| **nearest == NONE) {
+            *nearest = found;
+            if climb == found || climb == root {
+                break;
+            }
+            climb = self.fold.spans.parent(climb, root);
+        }
+        (found != NOWHERE).then_some(found)
+    }
+}

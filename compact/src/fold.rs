@@ -1,0 +1,203 @@
+//! Reading a log once.
+
+use tracewal_format::event::{Event, SessionStarted};
+use tracewal_format::log::{Entry, Item, LogReader, LogSource, SlotEntry};
+use tracewal_format::time::Time;
+
+use crate::actions::OpenActions;
+use crate::crashes::{Crash, Crashes};
+use crate::facts::Facts;
+use crate::ids::SpanNo;
+use crate::places::Places;
+use crate::runs::Runs;
+use crate::spans::Spans;
+use crate::summary::{Summary, merge_metadata};
+
+/// What is kept of a log that has been read: bounded by the number of its spans and events, not by what is in them.
+///
+/// ```
+/// use tracewal_compact::{Fold, Status};
+/// use tracewal_format::log::{LogReader, Memory, Reading};
+///
+/// let Ok(mut log) = LogReader::new(Memory::new(vec![]), Reading::Whole);
+/// let Ok(fold) = Fold::of(&mut log);
+/// assert_eq!(fold.summary().status, Status::Running);
+/// ```
+#[derive(Debug, Default)]
+pub struct Fold {
+    pub(crate) places: Places,
+    pub(crate) spans: Spans,
+    pub(crate) runs: Runs,
+    pub(crate) root: SpanNo,
+    crashes: Crashes,
+    actions: OpenActions,
+    current_run: Option<u32>,
+    trace_id: Option<String>,
+    root_span_id: Option<String>,
+    name: Option<String>,
+    times: Option<(Time, Time)>,
+    summary: Summary,
+}
+
+impl Fold {
+    /// Reads a log from where it stands, which should be its beginning, to its end.
+    ///
+    /// # Errors
+    /// The source's.
+    pub fn of<S: LogSource>(log: &mut LogReader<S>) -> Result<Self, S::Error> {
+        let mut fold = Fold::default();
+        fold.read_on(log)?;
+        Ok(fold)
+    }
+
+    /// Reads what has been written since, with the reader that the fold was made with, after its
+    /// [`refresh`](LogReader::refresh).
+    ///
+    /// # Errors
+    /// The source's. The fold has then read a part, and goes on behind it.
+    pub fn read_on<S: LogSource>(&mut self, log: &mut LogReader<S>) -> Result<(), S::Error> {
+        self.crashes.forget_slots();
+        self.runs.forget_slots();
+        while let Some(item) = log.next()? {
+            match item {
+                Item::Event(entry) => self.add(&entry),
+                Item::Loss(loss) => self.summary.losses.push(loss),
+                Item::Slot(slot) => self.add_slot(&slot),
+                Item::DurableMark(_) | Item::Poison(_) | Item::LogRecord(_) => (),
+            }
+        }
+        self.finish(log);
+        Ok(())
+    }
+
+    /// How the session stands.
+    #[must_use]
+    pub fn summary(&self) -> &Summary {
+        &self.summary
+    }
+
+    /// Whether run `number` has an ending or a crash record.
+    #[must_use]
+    pub fn has_ended(&self, number: u32) -> bool {
+        self.runs.has_ended(number)
+    }
+
+    fn add(&mut self, entry: &Entry<'_>) {
+        self.summary.events += 1;
+        let first = self.times.map_or(entry.time, |(first, _)| first);
+        self.times = Some((first, entry.time));
+        let event = entry.event().and_then(Result::ok);
+        let crash = match &event {
+            Some(Event::Crashed(e)) => Some(Crash::new(e, entry.time, e.run.unwrap_or(entry.run), e.slot)),
+            _ => None,
+        };
+        let is_about_another = crash.as_ref().is_some_and(|crash| crash.run != entry.run);
+        let position = self.runs.count(entry.run, entry.time, is_about_another);
+        self.enter_run(entry.run);
+        if let Some(crash) = crash {
+            self.add_crash(crash, entry.run);
+        }
+        let (Some(event), Some(position)) = (event, position) else {
+            return;
+        };
+        self.actions.add(&event);
+        self.runs.add(position, (entry.seq, entry.time), &event, self.actions.nearest());
+        match &event {
+            Event::SessionStarted(e) => self.add_session(e),
+            Event::Metadata(e) => merge_metadata(&mut self.summary.metadata, e),
+            _ => {
+                if let Some(facts) = Facts::of(&event, entry.time)
+                    && let Some(place) = self.places.place(entry.segment, entry.offset)
+                {
+                    self.spans.add(place, position, &facts);
+                }
+            }
+        }
+    }
+
+    fn enter_run(&mut self, run: u32) {
+        if let Some(left) = self.current_run.replace(run).filter(|left| *left != run) {
+            let nearest = self.actions.leave_run();
+            self.runs.set_action(left, nearest);
+        }
+    }
+
+    fn add_crash(&mut self, mut crash: Crash, recorded_in: u32) {
+        let open =
+            if crash.run == recorded_in { self.actions.nearest() } else { self.runs.action_of(crash.run) };
+        crash.action_id = crash.action_id.or(open.map(str::to_owned));
+        self.runs.crashed(crash.run, &crash.reason);
+        self.crashes.add(crash);
+    }
+
+    /// A slot stands for a crash record, unless it only tells of a signal that the program handles itself.
+    fn add_slot(&mut self, slot: &SlotEntry) {
+        if let Event::Crashed(e) = slot.event() {
+            let mut crash = Crash::new(&e, slot.time, slot.run, Some(slot.slot));
+            let open = if self.current_run == Some(slot.run) {
+                self.actions.nearest()
+            } else {
+                self.runs.action_of(slot.run)
+            };
+            crash.action_id = open.map(str::to_owned);
+            self.runs.crashed_by_slot(crash.run, &crash.reason);
+            self.crashes.add_slot(crash);
+        }
+    }
+
+    fn add_session(&mut self, event: &SessionStarted<'_>) {
+        let keep = |kept: &mut Option<String>, text: Option<&str>| {
+            if kept.is_none() {
+                *kept = text.map(str::to_owned);
+            }
+        };
+        keep(&mut self.trace_id, event.trace_id.as_deref());
+        keep(&mut self.root_span_id, event.root_span_id.as_deref());
+        keep(&mut self.name, event.name.as_deref());
+        if let Some(metadata) = &event.metadata {
+            merge_metadata(&mut self.summary.metadata, metadata);
+        }
+    }
+
+    /// Settles what only the whole log decides.
+    fn finish<S: LogSource>(&mut self, log: &LogReader<S>) {
+        let (mut uid, mut base) = (0, Time::default());
+        self.summary.generation = log.headers().map(|header| header.generation).max().unwrap_or(0);
+        if let Some(header) = log.headers().next() {
+            uid = header.session_uid;
+            base = Time::from_ns(i128::from(header.wall_base_ns));
+            self.summary.session_id.clone_from(&header.session_id);
+        }
+        self.summary.last_seq = log.next_seq().saturating_sub(1);
+        self.summary.trace_id = self.trace_id.clone().unwrap_or_else(|| format!("{uid:032x}"));
+        self.summary.name = self.name.clone().unwrap_or_else(|| self.summary.session_id.clone());
+        self.summary.root_span_id = self.root_span_id.clone().unwrap_or_else(|| self.free_root_id());
+        if let Some(root) = self.spans.intern(&self.summary.root_span_id) {
+            self.root = root;
+        }
+        self.spans.find_cycles(self.root);
+
+        let (first, last) = self.times.unwrap_or((base, base));
+        self.summary.started_at = first;
+        self.summary.decide(self.crashes.first(), self.runs.session_end(), last);
+        self.summary.crashes = self.crashes.count();
+        self.summary.runs = self.runs.shown();
+        let runs = &self.runs;
+        self.summary.count(&self.spans, self.root, |run| runs.interruption(run).is_none());
+    }
+
+    /// An id for the root, when the log gives none, that no span has.
+    fn free_root_id(&self) -> String {
+        let is_span = |id: &str| {
+            let row = self.spans.ids.find(id).and_then(|span| self.spans.row(span));
+            row.is_some_and(|row| row.start.is_some())
+        };
+        let mut id = "root".to_owned();
+        let mut number = 2_u64;
+        while is_span(&id) {
+            id = format!("root-{number}");
+            number += 1;
+        }
+        id
+    }
+}

@@ -1,0 +1,94 @@
+//! Writing a session's view, so that the file is always one whole document (I4) and a crash record has the last word (I6). The
+//! protocol is SPEC.md section 12; each step below is named as it is there.
+
+use std::io::{self, BufWriter, Write};
+
+use tracewal_engine::{Error, Log, Materialised, Result, SessionName, Status, Step, Store};
+use tracewal_format::log::Reading;
+
+use crate::fold::Fold;
+use crate::render::{RenderError, render};
+
+/// Writes a session's view now. `None`: it was left alone, because its ending is not durable yet, or because its writer died
+/// and recovery comes first.
+///
+/// # Errors
+/// What reading the log or writing the view met. The view is then the one that it was.
+pub fn materialise(store: &Store, session: &SessionName) -> Result<Option<Materialised>> {
+    let _lock = store.lock_view(session)?;
+    let live = store.is_live(session);
+    let mut log = store.read(session, if live { Reading::Live } else { Reading::Whole })?;
+    let mut fold = Fold::default();
+    let path = store.view(session);
+    loop {
+        read_to_the_end(store, session, &mut log, &mut fold)?;
+        if !may_be_written(&fold, &log, live) {
+            return Ok(None);
+        }
+        let status = fold.summary().status;
+        write_view(store, session, &mut log, &fold)?;
+        if status == Status::Crashed || !has_crashed_since(store, session, &mut log, &mut fold)? {
+            store.release(session, |run| fold.has_ended(run))?;
+            return Ok(Some(Materialised { path, status }));
+        }
+    }
+}
+
+fn read_to_the_end(store: &Store, session: &SessionName, log: &mut Log, fold: &mut Fold) -> Result<()> {
+    fold.read_on(log).map_err(|source| Error::Io { doing: "read", path: store.folder(session), source })
+}
+
+/// I6: an ending is not shown before it is durable; and a run whose writer died gets its crash record first.
+fn may_be_written(fold: &Fold, log: &Log, live: bool) -> bool {
+    let summary = fold.summary();
+    match summary.status {
+        Status::Completed | Status::Error => summary.ending_seq.is_some_and(|seq| seq <= log.durable()),
+        Status::Running => live || summary.runs.last().is_none_or(|run| run.ending.is_some()),
+        Status::Crashed => live || summary.runs.last().is_none_or(|run| run.ending.is_some()),
+    }
+}
+
+/// Looks again, still under the lock: a crash record that came in between makes the file that was just written wrong.
+fn has_crashed_since(store: &Store, session: &SessionName, log: &mut Log, fold: &mut Fold) -> Result<bool> {
+    log.refresh().map_err(|source| Error::Io { doing: "read", path: store.folder(session), source })?;
+    read_to_the_end(store, session, log, fold)?;
+    Ok(fold.summary().status == Status::Crashed)
+}
+
+/// Renders into the temporary file, syncs it, renames it, syncs the folder.
+fn write_view(store: &Store, session: &SessionName, log: &mut Log, fold: &Fold) -> Result<()> {
+    let disk = store.disk();
+    let path = store.view(session);
+    let temporary = path.with_extension("json.tmp");
+    let mut written = || {
+        let file = disk.create(&temporary)?;
+        disk.before(Step::Write(&temporary))
+            .map_err(|source| Error::Io { doing: "write", path: temporary.clone(), source })?;
+        let mut out = BufWriter::with_capacity(256 << 10, file);
+        render(fold, log, &mut out).map_err(|error| match error {
+            RenderError::Read(source) => Error::Io { doing: "read", path: store.folder(session), source },
+            RenderError::Write(source) => write_error(&temporary, source),
+            changed @ RenderError::LogChanged { .. } => {
+                Error::View { session: session.id().to_owned(), reason: changed.to_string() }
+            }
+        })?;
+        out.flush().map_err(|source| write_error(&temporary, source))?;
+        let file = out.into_inner().map_err(|error| write_error(&temporary, error.into_error()))?;
+        disk.sync(&file, &temporary)?;
+        disk.rename(&temporary, &path)?;
+        disk.sync_dir(store.traces())
+    };
+    written().inspect_err(|_| {
+        // Half a view is worth nothing, and may be what fills the disk.
+        let _ = disk.remove_file(&temporary);
+    })
+}
+
+fn write_error(path: &std::path::Path, source: io::Error) -> Error {
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            Error::DiskFull { doing: "write", path: path.to_owned() }
+        }
+        _ => Error::Io { doing: "write", path: path.to_owned(), source },
+    }
+}

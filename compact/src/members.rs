@@ -1,0 +1,81 @@
+//! Members of JSON objects, and where the text goes.
+
+use std::{fmt, io};
+
+use tracewal_format::json::write_str;
+use tracewal_format::time::{Time, write_ms};
+
+use crate::rfc3339;
+
+/// Begins a member of an object: the comma, unless it is the first, and the key.
+pub(crate) fn key(name: &str, out: &mut Vec<u8>) {
+    if out.last() != Some(&b'{') {
+        out.push(b',');
+    }
+    write_str(name, out);
+    out.push(b':');
+}
+
+pub(crate) fn text(name: &str, value: Option<&str>, out: &mut Vec<u8>) {
+    if let Some(value) = value {
+        key(name, out);
+        write_str(value, out);
+    }
+}
+
+pub(crate) fn number(name: &str, value: impl fmt::Display, out: &mut Vec<u8>) {
+    key(name, out);
+    out.extend_from_slice(value.to_string().as_bytes());
+}
+
+pub(crate) fn ms(name: &str, ns: i128, out: &mut Vec<u8>) {
+    key(name, out);
+    write_ms(ns, out);
+}
+
+pub(crate) fn date(name: &str, time: Time, out: &mut Vec<u8>) {
+    key(name, out);
+    rfc3339::write(time, out);
+}
+
+/// Appends the elements of an array, separated.
+pub(crate) fn array<T>(
+    items: impl IntoIterator<Item = T>,
+    out: &mut Vec<u8>,
+    mut write: impl FnMut(T, &mut Vec<u8>),
+) {
+    out.push(b'[');
+    for (at, item) in items.into_iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        write(item, out);
+    }
+    out.push(b']');
+}
+
+/// How much is collected before it is written, in bytes.
+const FLUSH_AT: usize = 64 * 1024;
+
+/// The document on its way out.
+pub(crate) struct Sink<'w, W> {
+    pub(crate) buffer: Vec<u8>,
+    pub(crate) out: &'w mut W,
+}
+
+impl<W: io::Write> Sink<'_, W> {
+    /// Empties the buffer when there is much in it, but for its last byte, by which `key` knows where it is.
+    pub(crate) fn flush(buffer: &mut Vec<u8>, out: &mut W) -> io::Result<()> {
+        if buffer.len() < FLUSH_AT {
+            return Ok(());
+        }
+        let last = buffer.pop();
+        out.write_all(buffer)?;
+        if buffer.capacity() > 16 * FLUSH_AT {
+            *buffer = Vec::new();
+        }
+        buffer.clear();
+        buffer.extend(last);
+        Ok(())
+    }
+}

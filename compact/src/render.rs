@@ -1,0 +1,284 @@
+//! The canonical JSON, streamed (SPEC.md section 11).
+
+use std::{fmt, io};
+
+use tracewal_format::event::SpanKind;
+use tracewal_format::json::{write_str, write_str_inside};
+use tracewal_format::log::{LogReader, LogSource};
+
+use crate::defaults::{self, ToolsOf};
+use crate::fold::Fold;
+use crate::ids::SpanNo;
+use crate::members::{Sink, date, key, text};
+use crate::narrative::totals;
+use crate::span_json::{Head, tool_duration, write_attributes, write_end, write_tool, write_usage};
+use crate::span_view::{SpanView, Value, read, stream_text, tool_line};
+use crate::spans::Row;
+use crate::summary::Status;
+use crate::summary_json::{write_metadata, write_rest};
+use crate::tools::ToolUses;
+
+/// Why a trace was not written, or not to its end.
+#[derive(Debug)]
+pub enum RenderError<E> {
+    /// The log can't be read.
+    Read(E),
+    /// The output can't be written.
+    Write(io::Error),
+    /// A record is no longer where the fold met it: the log has been repaired, redacted or damaged since. Fold it again.
+    LogChanged {
+        /// The segment's number.
+        segment: u64,
+        /// The record's offset in it.
+        offset: u64,
+    },
+}
+
+impl<E: fmt::Display> fmt::Display for RenderError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RenderError::Read(error) => write!(f, "reading the log: {error}"),
+            RenderError::Write(error) => write!(f, "writing the trace: {error}"),
+            RenderError::LogChanged { segment, offset } => write!(
+                f,
+                "the record at {offset} of {segment}.wal is no longer what it was; fold the log again"
+            ),
+        }
+    }
+}
+
+impl<E: std::error::Error + 'static> std::error::Error for RenderError<E> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            RenderError::Read(error) => Some(error),
+            RenderError::Write(error) => Some(error),
+            RenderError::LogChanged { .. } => None,
+        }
+    }
+}
+
+/// Writes the canonical JSON of a folded log, which is read again for it. The same log gives the same bytes (I10).
+///
+/// # Errors
+/// See [`RenderError`]; what has been written until then is not a whole document.
+pub fn render<S: LogSource, W: io::Write>(
+    fold: &Fold,
+    log: &mut LogReader<S>,
+    out: &mut W,
+) -> Result<(), RenderError<S::Error>> {
+    let mut renderer = Renderer {
+        fold,
+        log,
+        sink: Sink { buffer: Vec::new(), out },
+        results: defaults::results(fold),
+        called: defaults::called(fold),
+        uses: ToolUses::default(),
+    };
+    renderer.document()
+}
+
+struct Renderer<'f, 'l, 'w, S, W> {
+    fold: &'f Fold,
+    log: &'l mut LogReader<S>,
+    sink: Sink<'w, W>,
+    results: ToolsOf,
+    called: ToolsOf,
+    uses: ToolUses,
+}
+
+impl<S: LogSource, W: io::Write> Renderer<'_, '_, '_, S, W> {
+    fn document(&mut self) -> Result<(), RenderError<S::Error>> {
+        let fold = self.fold;
+        let summary = fold.summary();
+        let out = &mut self.sink.buffer;
+        out.extend_from_slice(b"{\"version\":2");
+        text("traceId", Some(&summary.trace_id), out);
+        text("sessionId", Some(&summary.session_id), out);
+        date("startedAt", summary.started_at, out);
+        key("metadata", out);
+        write_metadata(&summary.metadata, out);
+        key("spans", out);
+        out.push(b'[');
+        self.root()?;
+        for (span, row) in fold.spans.iter().filter(|(span, _)| *span != fold.root) {
+            self.sink.buffer.push(b',');
+            self.span(span, row)?;
+            self.flush()?;
+        }
+        let out = &mut self.sink.buffer;
+        out.push(b']');
+        write_rest(summary, &self.uses, out);
+        out.extend_from_slice(b"}\n");
+        self.sink.out.write_all(&self.sink.buffer).map_err(RenderError::Write)
+    }
+
+    fn flush(&mut self) -> Result<(), RenderError<S::Error>> {
+        Sink::flush(&mut self.sink.buffer, self.sink.out).map_err(RenderError::Write)
+    }
+
+    /// The root: what the session says, and what events about the root itself say besides.
+    fn root(&mut self) -> Result<(), RenderError<S::Error>> {
+        let fold = self.fold;
+        let summary = fold.summary();
+        let row = fold.spans.row(fold.root).filter(|row| row.start.is_some());
+        let mut view = match row {
+            Some(row) => SpanView::of(fold, self.log, row)?,
+            None => SpanView::default(),
+        };
+        if let Some(prompt) = &summary.metadata.prompt {
+            let mut json = Vec::new();
+            write_str(prompt, &mut json);
+            view.input = Some(Value { json, valid: true });
+        }
+        let output = match summary.status {
+            Status::Running => None,
+            Status::Completed => Some(totals(summary)),
+            Status::Error => Some(format!("Error: {}", summary.error.as_deref().unwrap_or("unknown"))),
+            Status::Crashed => Some(format!("Crashed: {}", summary.error.as_deref().unwrap_or("unknown"))),
+        };
+        if let Some(output) = output {
+            let mut json = Vec::new();
+            write_str(&output, &mut json);
+            view.output = Some(Value { json, valid: true });
+            view.end_time = Some(summary.ended_at);
+            view.failed = summary.status != Status::Completed;
+            view.message.clone_from(&summary.error);
+        }
+        view.start_time = summary.started_at;
+        let head =
+            Head { id: &summary.root_span_id, parent: None, name: &summary.name, kind: SpanKind::Session };
+        self.write_span(&head, row, &mut view, None, false)
+    }
+
+    fn span(&mut self, span: SpanNo, row: &Row) -> Result<(), RenderError<S::Error>> {
+        let fold = self.fold;
+        let mut view = SpanView::of(fold, self.log, row)?;
+        let mut interrupted = false;
+        if row.end.is_none()
+            && let Some((time, reason)) = fold.runs.interruption(row.run)
+        {
+            interrupted = true;
+            view.end_time = Some(time);
+            view.failed = true;
+            view.message = Some(format!("interrupted: {reason}"));
+        }
+        let parent = fold.spans.parent(span, fold.root);
+        let name = std::mem::take(&mut view.name);
+        let kind = match row.kind {
+            // There is one session in a trace, and it is the root.
+            SpanKind::Session => SpanKind::Span,
+            kind => kind,
+        };
+        let head = Head {
+            id: fold.spans.ids.text(span),
+            parent: Some(fold.spans.ids.text(parent)),
+            name: &name,
+            kind,
+        };
+        if kind == SpanKind::Tool {
+            let duration_ns = tool_duration(&view, row);
+            let input = view.input.as_ref().map_or(&[][..], |value| &value.json);
+            self.uses.add(&name, input, duration_ns.unwrap_or(0));
+        }
+        self.write_span(&head, Some(row), &mut view, Some(span), interrupted)
+    }
+
+    fn write_span(
+        &mut self,
+        head: &Head<'_>,
+        row: Option<&Row>,
+        view: &mut SpanView,
+        span: Option<SpanNo>,
+        interrupted: bool,
+    ) -> Result<(), RenderError<S::Error>> {
+        let fold = self.fold;
+        let usage = row.and_then(|row| fold.spans.usage(row));
+        let out = &mut self.sink.buffer;
+        head.write(view.start_time, out);
+        if let Some(model) = &view.model {
+            key("model", out);
+            out.extend_from_slice(model);
+        }
+        if let Some(value) = &view.input {
+            key("input", out);
+            out.extend_from_slice(&value.json);
+        } else if let (Some(span), SpanKind::Generation) = (span, head.kind) {
+            self.results_of(span)?;
+        }
+        let streams_text = view.output.is_none() && row.is_some_and(|row| fold.spans.has_text(row));
+        let out = &mut self.sink.buffer;
+        if let (SpanKind::Tool, Some(row)) = (head.kind, row) {
+            write_tool(view, row, out);
+        }
+        let check = row.and_then(|row| fold.spans.extra(row)).map(|extra| extra.text_check);
+        let invalid_text = streams_text && check.is_some_and(|check| !check.is_valid());
+        write_attributes(view, invalid_text, out);
+        write_end(view, interrupted, out);
+        write_usage(usage, out);
+        self.flush()?;
+        let out = &mut self.sink.buffer;
+        if let Some(value) = &view.output {
+            key("output", out);
+            out.extend_from_slice(&value.json);
+        } else if let (true, Some(row)) = (streams_text, row) {
+            key("output", out);
+            let (buffer, to) = (&mut self.sink.buffer, &mut *self.sink.out);
+            stream_text(fold, self.log, row, buffer, |buffer| Sink::flush(buffer, to))?;
+        } else if let (SpanKind::Generation, Some(span)) = (head.kind, span) {
+            self.calls_of(span)?;
+        } else if let (SpanKind::Tool, true, Some(message)) = (head.kind, view.failed, &view.message) {
+            key("output", out);
+            out.push(b'{');
+            text("error", Some(message), out);
+            out.push(b'}');
+        }
+        self.sink.buffer.push(b'}');
+        Ok(())
+    }
+
+    /// What a generation was given, when its input was not: the results of its tools.
+    fn results_of(&mut self, generation: SpanNo) -> Result<(), RenderError<S::Error>> {
+        let tools = self.results.take(generation);
+        for (at, tool) in tools.iter().enumerate() {
+            if at == 0 {
+                key("input", &mut self.sink.buffer);
+                self.sink.buffer.push(b'"');
+            } else {
+                self.sink.buffer.extend_from_slice(b"\\n");
+            }
+            if let Some(row) = self.fold.spans.row(*tool) {
+                let line = tool_line(self.fold, self.log, row)?;
+                write_str_inside(&line, &mut self.sink.buffer);
+            }
+            self.flush()?;
+        }
+        if !tools.is_empty() {
+            self.sink.buffer.push(b'"');
+        }
+        Ok(())
+    }
+
+    /// What a generation that said nothing did: the names of the tools that it called.
+    fn calls_of(&mut self, generation: SpanNo) -> Result<(), RenderError<S::Error>> {
+        let tools = self.called.take(generation);
+        for (at, tool) in tools.iter().enumerate() {
+            if at == 0 {
+                key("output", &mut self.sink.buffer);
+                self.sink.buffer.extend_from_slice(b"\"[tool calls: ");
+            } else {
+                self.sink.buffer.extend_from_slice(b", ");
+            }
+            let out = &mut self.sink.buffer;
+            if let Some(place) = self.fold.spans.row(*tool).and_then(|row| row.start) {
+                read(self.fold, self.log, place, |facts, _| {
+                    write_str_inside(facts.start.as_ref().map_or("", |start| start.name), out);
+                })?;
+            }
+            self.flush()?;
+        }
+        if !tools.is_empty() {
+            self.sink.buffer.extend_from_slice(b"]\"");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,251 @@
+//! The runs of a log, and how each of them ended.
+
+use std::collections::HashMap;
+
+use tracewal_format::event::{EndStatus, Event, RunEndReason};
+use tracewal_format::time::Time;
+
+use crate::ids::at;
+
+/// The ending record of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionEnd {
+    /// Its sequence number.
+    pub seq: u64,
+    /// When.
+    pub time: Time,
+    /// How.
+    pub status: EndStatus,
+    /// The error's text.
+    pub error: Option<String>,
+    /// The lifecycle action that it names, or that was open.
+    pub action_id: Option<String>,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RunEnding {
+    /// In disorder, for this reason.
+    Crashed(String),
+    /// It ended the session.
+    SessionEnded(SessionEnd),
+    /// It closed in order without ending the session.
+    RunEnded(RunEndReason),
+}
+
+/// One process that wrote to the session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Its number.
+    pub number: u32,
+    /// Time of its first event.
+    pub started_at: Time,
+    /// Time of its last event.
+    pub ended_at: Time,
+    /// `None`: no ending yet.
+    pub ending: Option<RunEnding>,
+    /// The process.
+    pub pid: Option<u32>,
+    /// The machine.
+    pub host: Option<String>,
+    /// How many events it wrote.
+    pub events: u64,
+}
+
+/// What is kept of a run while the log is read.
+#[derive(Clone, Debug)]
+struct Kept {
+    run: Run,
+    /// Events that are about this run: all but crash records about another one.
+    own_events: u64,
+    crash: Option<String>,
+    slot_crash: Option<String>,
+    session_end: Option<SessionEnd>,
+    run_end: Option<RunEndReason>,
+    /// The lifecycle action that was open when another run went on.
+    action_id: Option<String>,
+}
+
+/// The runs, in the order of their first events.
+#[derive(Debug, Default)]
+pub(crate) struct Runs {
+    kept: Vec<Kept>,
+    by_number: HashMap<u32, u32>,
+    /// Position of the run with the last event of the embedder.
+    last_of_embedder: Option<u32>,
+    /// The last position of a run that wrote anything about itself.
+    last: u32,
+}
+
+impl Runs {
+    fn get(&self, position: u32) -> Option<&Kept> {
+        self.kept.get(at(position))
+    }
+
+    fn get_mut(&mut self, position: u32) -> Option<&mut Kept> {
+        self.kept.get_mut(at(position))
+    }
+
+    fn by_number(&mut self, number: u32) -> Option<&mut Kept> {
+        let position = *self.by_number.get(&number)?;
+        self.get_mut(position)
+    }
+
+    /// Counts an event of run `number`, which may be new, and returns the run's position.
+    pub(crate) fn count(&mut self, number: u32, time: Time, is_about_another: bool) -> Option<u32> {
+        let position = match self.by_number.get(&number) {
+            Some(position) => *position,
+            None => {
+                let position = u32::try_from(self.kept.len()).ok()?;
+                self.kept.push(Kept {
+                    run: Run {
+                        number,
+                        started_at: time,
+                        ended_at: time,
+                        ending: None,
+                        pid: None,
+                        host: None,
+                        events: 0,
+                    },
+                    own_events: 0,
+                    crash: None,
+                    slot_crash: None,
+                    session_end: None,
+                    run_end: None,
+                    action_id: None,
+                });
+                self.by_number.insert(number, position);
+                position
+            }
+        };
+        let kept = self.get_mut(position)?;
+        kept.run.events += 1;
+        if !is_about_another {
+            if kept.own_events == 0 {
+                kept.run.started_at = time;
+            }
+            kept.own_events += 1;
+            kept.run.ended_at = time;
+            self.last = self.last.max(position);
+        }
+        Some(position)
+    }
+
+    /// Takes in an event of the run at `position`. `action_id` is the nearest lifecycle action that is open.
+    pub(crate) fn add(
+        &mut self,
+        position: u32,
+        (seq, time): (u64, Time),
+        event: &Event<'_>,
+        action_id: Option<&str>,
+    ) {
+        if event.is_embedders() {
+            self.last_of_embedder = Some(position);
+        }
+        let Some(kept) = self.get_mut(position) else {
+            return;
+        };
+        match event {
+            Event::RunStarted(e) => {
+                kept.run.pid = Some(e.pid);
+                kept.run.host = e.host.as_deref().map(str::to_owned);
+            }
+            Event::RunEnded(e) => kept.run_end = Some(e.reason),
+            Event::SessionEnded(e) => {
+                kept.session_end = Some(SessionEnd {
+                    seq,
+                    time,
+                    status: e.status,
+                    error: e.error.as_deref().map(str::to_owned),
+                    action_id: e.action_id.as_deref().or(action_id).map(str::to_owned),
+                });
+            }
+            _ => (),
+        }
+    }
+
+    /// A crash record says that run `number` crashed. A run without any event has nothing that could be closed.
+    pub(crate) fn crashed(&mut self, number: u32, reason: &str) {
+        if let Some(kept) = self.by_number(number) {
+            kept.crash.get_or_insert_with(|| reason.to_owned());
+        }
+    }
+
+    /// So does a crash slot.
+    pub(crate) fn crashed_by_slot(&mut self, number: u32, reason: &str) {
+        if let Some(kept) = self.by_number(number) {
+            kept.slot_crash.get_or_insert_with(|| reason.to_owned());
+        }
+    }
+
+    pub(crate) fn forget_slots(&mut self) {
+        self.kept.iter_mut().for_each(|kept| kept.slot_crash = None);
+    }
+
+    /// Whether run `number` has an ending or a crash record.
+    pub(crate) fn has_ended(&self, number: u32) -> bool {
+        let position = self.by_number.get(&number);
+        position.and_then(|position| self.get(*position)).is_some_and(|kept| ending(kept).is_some())
+    }
+
+    /// The lifecycle action that was open when the run's last event was written.
+    pub(crate) fn action_of(&self, number: u32) -> Option<&str> {
+        self.get(*self.by_number.get(&number)?)?.action_id.as_deref()
+    }
+
+    pub(crate) fn set_action(&mut self, number: u32, action_id: Option<String>) {
+        if let Some(kept) = self.by_number(number) {
+            kept.action_id = action_id;
+        }
+    }
+
+    /// The ending that decides, if no crash record does: the last one of the last run with an event of the embedder (I5).
+    pub(crate) fn session_end(&self) -> Option<&SessionEnd> {
+        self.get(self.last_of_embedder?)?.session_end.as_ref()
+    }
+
+    /// When and why the open spans of a run were closed. `None`: it is still going on.
+    pub(crate) fn interruption(&self, position: u32) -> Option<(Time, &str)> {
+        let kept = self.get(position)?;
+        let reason = match ending(kept) {
+            Some(Ending::Crashed(reason)) => reason,
+            Some(Ending::SessionEnded) => "session ended",
+            Some(Ending::RunEnded) => "run ended",
+            None if position < self.last => "unknown",
+            None => return None,
+        };
+        Some((kept.run.ended_at, reason))
+    }
+
+    /// The runs as they are shown: without those that did nothing but record the crash of another.
+    pub(crate) fn shown(&self) -> Vec<Run> {
+        self.kept
+            .iter()
+            .filter(|kept| kept.own_events > 0)
+            .map(|kept| Run {
+                ending: match ending(kept) {
+                    Some(Ending::Crashed(reason)) => Some(RunEnding::Crashed(reason.to_owned())),
+                    Some(Ending::SessionEnded) => kept.session_end.clone().map(RunEnding::SessionEnded),
+                    Some(Ending::RunEnded) => kept.run_end.map(RunEnding::RunEnded),
+                    None => None,
+                },
+                ..kept.run.clone()
+            })
+            .collect()
+    }
+}
+
+enum Ending<'a> {
+    Crashed(&'a str),
+    SessionEnded,
+    RunEnded,
+}
+
+/// A crash outranks the end of the session, which outranks the mere end of the run.
+fn ending(kept: &Kept) -> Option<Ending<'_>> {
+    let crash = kept.crash.as_deref().or(kept.slot_crash.as_deref());
+    crash
+        .map(Ending::Crashed)
+        .or(kept.session_end.as_ref().map(|_| Ending::SessionEnded))
+        .or(kept.run_end.map(|_| Ending::RunEnded))
+}
