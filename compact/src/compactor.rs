@@ -8,7 +8,7 @@ use tracewal_engine::{Materialised, Result, SessionName, Store, Views, WeakStore
 use crate::materialise::materialise;
 
 /// A view is not written more often than this.
-const SHORTEST: Duration = Duration::from_millis(40);
+const SHORTEST: Duration = Duration::from_millis(25);
 /// Nor so often that more than this is written in a second: what bounds the wear of a session that goes on and on.
 const BYTES_PER_SECOND: f64 = 1.15 * 1024.0 * 1024.0;
 /// How often sessions are looked at.

@@ -157,7 +157,7 @@ fn both_readers_say_the_same_of_every_log() {
             logs.push(log.changed(&format!("without {at}"), |files| drop(files.remove(at))));
         }
     }
-    for name in ["three segments", "machine restarted", "superseded", "slots"] {
+    for name in ["three segments", "machine restarted", "superseded", "slots", "mark with explicit time"] {
         let log = sound.iter().find(|log| log.name == name).unwrap();
         logs.extend(cut_off(log));
         logs.extend(damaged_records(log));

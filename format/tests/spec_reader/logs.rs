@@ -279,6 +279,7 @@ pub(crate) fn sound_logs() -> Vec<Log> {
         log("gaps", [gaps()]),
         log("overtaken", overtaken()),
         log("runs out of order", runs_out_of_order()),
+        log("mark with explicit time", mark_with_explicit_time()),
         log("record inside a body", [record_inside_a_body()]),
     ]
 }
@@ -324,6 +325,21 @@ fn overtaken() -> Vec<Vec<u8>> {
         files.push(segment.durable_mark(first + 1).seal().clone().finish(64));
     }
     files
+}
+
+/// A mark's time is no part of its number. It covers what a restart of the machine might have taken.
+fn mark_with_explicit_time() -> Vec<Vec<u8>> {
+    let mut first = segment(1, 1, 1, 1);
+    notes(&mut first, 3);
+    first.body(
+        at(0),
+        record::DURABLE_MARK,
+        record::EXPLICIT_TIME,
+        &[[9; 16].as_slice(), &3_u64.to_le_bytes()].concat(),
+    );
+    let mut second = SegmentBuilder::new(header(2, 4, 2, 2, OTHER_BOOT));
+    notes(&mut second, 1);
+    vec![first.finish(64), second.finish(64)]
 }
 
 fn runs_out_of_order() -> Vec<Vec<u8>> {

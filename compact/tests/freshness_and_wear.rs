@@ -1,0 +1,95 @@
+//! How current the view of a live session is kept, and what that costs in bytes written.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use tracewal_compact::options;
+use tracewal_engine::{Gate, Step, Store};
+use tracewal_format::event::{Note, Payload};
+
+/// Adds up the sizes of the views that are renamed into place.
+#[derive(Default)]
+struct Written(AtomicU64);
+
+impl Gate for Written {
+    fn before(&self, step: Step<'_>) -> std::io::Result<()> {
+        if let Step::Rename(from, to) = step
+            && to.extension().is_some_and(|extension| extension == "json")
+        {
+            self.0.fetch_add(std::fs::metadata(from)?.len(), Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
+
+fn store(path: &Path) -> (Store, Arc<Written>) {
+    let written = Arc::new(Written::default());
+    (options().gate(written.clone()).open(path).unwrap(), written)
+}
+
+fn last_seq(view: &Path) -> u64 {
+    let Ok(text) = std::fs::read_to_string(view) else { return 0 };
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    json["wal"]["lastSeq"].as_u64().unwrap()
+}
+
+/// The bound on bytes written over a session's life: 10 times the final view, and 1 MiB for every second.
+fn assert_wear(written: &Written, view: &Path, lived: Duration) {
+    let (written, size) = (written.0.load(Ordering::Relaxed), std::fs::metadata(view).unwrap().len());
+    let bound = 10 * size + u64::try_from(lived.as_millis()).unwrap() * (1 << 20) / 1000;
+    println!("view {size} B, written {written} B = {:.1} times it, in {lived:?}; bound {bound} B", written as f64 / size as f64);
+    assert!(written <= bound, "{written} bytes written, bound {bound}");
+}
+
+fn record(events: u32, pause: Duration) {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, written) = store(folder.path());
+    let began = Instant::now();
+    let session = store.session("s").start().unwrap();
+    let view = store.view(session.name());
+    let data = format!("\"{}\"", "x".repeat(1000));
+    for n in 0..events {
+        let span = session.tool("bash").id(n.to_string()).input(Payload::owned_json(data.clone())).start().unwrap();
+        span.ok().unwrap();
+        // An event every so often, from the beginning: a slow machine does not make it more.
+        let due = began + pause * n;
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+    }
+    session.complete().unwrap();
+    assert_wear(&written, &view, began.elapsed());
+}
+
+#[test]
+fn a_burst_of_5000_events_does_not_wear_the_disk() {
+    record(5000, Duration::ZERO);
+}
+
+#[test]
+fn a_slow_session_does_not_wear_the_disk() {
+    record(75, Duration::from_millis(66));
+}
+
+#[test]
+fn an_event_of_an_idle_session_is_soon_in_its_view_and_an_ending_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = store(folder.path());
+    let session = store.session("s").start().unwrap();
+    let view = store.view(session.name());
+    let mut worst = Duration::ZERO;
+    for n in 0..20 {
+        let seq = session.append(Note::new(format!("{n}"))).unwrap();
+        let appended = Instant::now();
+        while last_seq(&view) < seq {
+            assert!(appended.elapsed() < Duration::from_secs(10), "event {seq} never came");
+            std::thread::yield_now();
+        }
+        worst = worst.max(appended.elapsed());
+    }
+    println!("an event was in the view after {worst:?} at most");
+    let ended = session.complete().unwrap();
+    let text = std::fs::read_to_string(ended.view.unwrap()).unwrap();
+    assert!(text.contains("\"status\":\"completed\""));
+}
