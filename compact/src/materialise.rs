@@ -62,8 +62,11 @@ fn write_view(store: &Store, session: &SessionName, log: &mut Log, fold: &Fold) 
     let temporary = path.with_extension("json.tmp");
     let mut written = || {
         let file = disk.create(&temporary)?;
-        disk.before(Step::Write(&temporary))
-            .map_err(|source| Error::Io { doing: "write", path: temporary.clone(), source })?;
+        disk.before(Step::Write(&temporary)).map_err(|source| Error::Io {
+            doing: "write",
+            path: temporary.clone(),
+            source,
+        })?;
         let mut out = BufWriter::with_capacity(256 << 10, file);
         render(fold, log, &mut out).map_err(|error| match error {
             RenderError::Read(source) => Error::Io { doing: "read", path: store.folder(session), source },

@@ -170,8 +170,8 @@ impl<S: LogSource, W: io::Write> Renderer<'_, '_, '_, S, W> {
             kind => kind,
         };
         let head = Head {
-            id: fold.spans.ids.text(span),
-            parent: Some(fold.spans.ids.text(parent)),
+            id: &fold.spans.ids.text(span),
+            parent: Some(&fold.spans.ids.text(parent)),
             name: &name,
             kind,
         };
@@ -214,7 +214,7 @@ impl<S: LogSource, W: io::Write> Renderer<'_, '_, '_, S, W> {
         let invalid_text = streams_text && check.is_some_and(|check| !check.is_valid());
         write_attributes(view, invalid_text, out);
         write_end(view, interrupted, out);
-        write_usage(usage, out);
+        write_usage(usage.as_ref(), out);
         self.flush()?;
         let out = &mut self.sink.buffer;
         if let Some(value) = &view.output {

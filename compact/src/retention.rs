@@ -52,7 +52,8 @@ pub fn prune(store: &Store, policy: Policy, dry_run: bool) -> Result<Vec<Pruned>
         let age = now.duration_since(session.written).unwrap_or_default();
         let too_many = policy.keep_newest.is_some_and(|keep| place >= keep);
         let too_old = policy.older_than.is_some_and(|limit| age > limit);
-        let too_large = policy.max_bytes.is_some_and(|limit| kept_bytes.saturating_add(session.bytes) > limit);
+        let too_large =
+            policy.max_bytes.is_some_and(|limit| kept_bytes.saturating_add(session.bytes) > limit);
         if too_many || too_old || too_large {
             pruned.push(session);
         } else {
@@ -78,7 +79,10 @@ pub fn footprint(folder: &Path, view: &Path) -> (SystemTime, u64) {
     let files = fs::read_dir(folder).into_iter().flatten().filter_map(|entry| entry.ok()?.metadata().ok());
     let all = files.chain(fs::metadata(view).ok());
     all.fold((SystemTime::UNIX_EPOCH, 0), |(newest, bytes), file| {
-        (newest.max(file.modified().unwrap_or(SystemTime::UNIX_EPOCH)), bytes.saturating_add(allocated(&file)))
+        (
+            newest.max(file.modified().unwrap_or(SystemTime::UNIX_EPOCH)),
+            bytes.saturating_add(allocated(&file)),
+        )
     })
 }
 

@@ -1,4 +1,7 @@
-//! The spans of a log: per span where its records stand, and small numbers. About 60 bytes and its id each.
+//! The spans of a log: per span where its records stand, and small numbers. About 65 bytes and its id each, and 28 more with
+//! tokens or cost.
+
+use std::collections::HashMap;
 
 use tracewal_format::event::{SpanKind, SpanStatus, Tokens};
 
@@ -29,6 +32,8 @@ impl Flag {
     /// Marks of the search for cycles.
     pub(crate) const WALKED: Flag = Flag(256);
     pub(crate) const DONE: Flag = Flag(512);
+    pub(crate) const TOKENS: Flag = Flag(1024);
+    pub(crate) const COST: Flag = Flag(2048);
 }
 
 /// One span.
@@ -93,10 +98,17 @@ pub(crate) struct Extra {
 }
 
 /// Tokens and cost of a span.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Usage {
     pub(crate) tokens: Option<[u64; 5]>,
     pub(crate) cost: Option<f64>,
+}
+
+/// A [`Usage`] as it is kept, in 28 bytes. The row's flags say which of it there is.
+#[derive(Clone, Copy, Debug, Default)]
+struct KeptUsage {
+    tokens: [u32; 5],
+    cost: [u8; 8],
 }
 
 /// The five classes of tokens, in the order in which they are written.
@@ -112,7 +124,9 @@ pub(crate) struct Spans {
     /// Spans that an event is about, in the order of their first events.
     pub(crate) order: Vec<SpanNo>,
     extras: Vec<Extra>,
-    usages: Vec<Usage>,
+    usages: Vec<KeptUsage>,
+    /// Tokens that do not fit, by the position of the usage.
+    large_tokens: HashMap<u32, [u64; 5]>,
 }
 
 impl Spans {
@@ -128,8 +142,13 @@ impl Spans {
         self.extras.get(at(row.extra))
     }
 
-    pub(crate) fn usage(&self, row: &Row) -> Option<&Usage> {
-        self.usages.get(at(row.usage))
+    pub(crate) fn usage(&self, row: &Row) -> Option<Usage> {
+        let kept = self.usages.get(at(row.usage))?;
+        let large = || self.large_tokens.get(&row.usage).copied();
+        Some(Usage {
+            tokens: row.has(Flag::TOKENS).then(|| large().unwrap_or(kept.tokens.map(u64::from))),
+            cost: row.has(Flag::COST).then(|| f64::from_le_bytes(kept.cost)),
+        })
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -265,15 +284,27 @@ impl Spans {
         };
         replace(Flag::OUTPUT, end.output.is_some(), |extra| &mut extra.output);
         replace(Flag::FINISH_REASON, end.finish_reason.is_some(), |extra| &mut extra.finish_reason);
-        if end.tokens.is_some() || end.cost.is_some() {
-            let usage = side(&mut self.usages, &mut row.usage);
-            if let (Some(usage), Some(tokens)) = (usage, end.tokens) {
-                usage.tokens = Some(classes(tokens));
+        if let Some(tokens) = end.tokens {
+            self.set_tokens(row, classes(tokens));
+        }
+        if let Some(cost) = end.cost {
+            row.set(Flag::COST);
+            if let Some(kept) = side(&mut self.usages, &mut row.usage) {
+                kept.cost = if cost.is_finite() { cost.to_le_bytes() } else { [0; 8] };
             }
-            let usage = side(&mut self.usages, &mut row.usage);
-            if let (Some(usage), Some(cost)) = (usage, end.cost) {
-                usage.cost = Some(if cost.is_finite() { cost } else { 0.0 });
-            }
+        }
+    }
+
+    fn set_tokens(&mut self, row: &mut Row, tokens: [u64; 5]) {
+        let Some(kept) = side(&mut self.usages, &mut row.usage) else {
+            return;
+        };
+        row.set(Flag::TOKENS);
+        kept.tokens = tokens.map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+        if kept.tokens.map(u64::from) == tokens {
+            self.large_tokens.remove(&row.usage);
+        } else {
+            self.large_tokens.insert(row.usage, tokens);
         }
     }
 
@@ -300,7 +331,19 @@ mod tests {
     #[test]
     fn a_plain_span_is_small() {
         assert!(size_of::<Row>() <= 40);
-        // With its number in `order`, its id's end, and two buckets of the table: a million spans with ids of 36 bytes.
-        assert!(size_of::<Row>() + 4 + 8 + 10 + 36 <= 100);
+        assert!(size_of::<KeptUsage>() <= 28);
+        // With its number in `order`, the end of its id, 10 bytes of the table, and 17 bytes of a UUID.
+        assert!(size_of::<Row>() + size_of::<KeptUsage>() + 4 + 8 + 10 + 17 <= 110);
+    }
+
+    #[test]
+    fn tokens_of_any_size_are_kept() {
+        let (mut spans, mut row) = (Spans::default(), Row::MENTIONED);
+        for tokens in [[1, 2, 3, 4, 5], [u64::MAX, 0, 1 << 32, 0, 0], [5, 4, 3, 2, 1]] {
+            spans.set_tokens(&mut row, tokens);
+            assert_eq!(spans.usage(&row).and_then(|usage| usage.tokens), Some(tokens));
+        }
+        assert!(spans.usage(&row).is_some_and(|usage| usage.cost.is_none()));
+        assert!(spans.large_tokens.is_empty());
     }
 }

@@ -123,7 +123,7 @@ impl Summary {
     pub(crate) fn count(&mut self, spans: &Spans, root: SpanNo, is_open: impl Fn(u32) -> bool) {
         (self.spans, self.tool_calls, self.generations, self.open_spans) = (1, 0, 0, 0);
         let (mut classes, mut cost) = (None, None);
-        let mut used = |usage: &Usage| {
+        let mut used = |usage: Usage| {
             if let Some(tokens) = usage.tokens {
                 let sums: &mut [u64; 5] = classes.get_or_insert_default();
                 for (sum, tokens) in sums.iter_mut().zip(tokens) {

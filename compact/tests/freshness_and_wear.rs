@@ -40,7 +40,10 @@ fn last_seq(view: &Path) -> u64 {
 fn assert_wear(written: &Written, view: &Path, lived: Duration) {
     let (written, size) = (written.0.load(Ordering::Relaxed), std::fs::metadata(view).unwrap().len());
     let bound = 10 * size + u64::try_from(lived.as_millis()).unwrap() * (1 << 20) / 1000;
-    println!("view {size} B, written {written} B = {:.1} times it, in {lived:?}; bound {bound} B", written as f64 / size as f64);
+    println!(
+        "view {size} B, written {written} B = {:.1} times it, in {lived:?}; bound {bound} B",
+        written as f64 / size as f64
+    );
     assert!(written <= bound, "{written} bytes written, bound {bound}");
 }
 
@@ -52,7 +55,8 @@ fn record(events: u32, pause: Duration) {
     let view = store.view(session.name());
     let data = format!("\"{}\"", "x".repeat(1000));
     for n in 0..events {
-        let span = session.tool("bash").id(n.to_string()).input(Payload::owned_json(data.clone())).start().unwrap();
+        let span =
+            session.tool("bash").id(n.to_string()).input(Payload::owned_json(data.clone())).start().unwrap();
         span.ok().unwrap();
         // An event every so often, from the beginning: a slow machine does not make it more.
         let due = began + pause * n;

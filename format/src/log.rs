@@ -328,6 +328,8 @@ pub struct LogReader<S> {
     ready: VecDeque<Loss>,
     slots: VecDeque<SlotEntry>,
     named_slots: HashSet<(u32, u32)>,
+    /// The run of the last event and its time; those of the runs before it.
+    last_time: (u32, Time),
     last_times: HashMap<u32, Time>,
     last_end: Option<(u64, u64, u64)>,
     /// The end of a live log has been reached; a refresh goes on from there.
@@ -365,6 +367,7 @@ impl<S: LogSource> LogReader<S> {
             ready: VecDeque::new(),
             slots: VecDeque::new(),
             named_slots: HashSet::new(),
+            last_time: (0, Time::default()),
             last_times: HashMap::new(),
             last_end: None,
             paused: false,
@@ -831,7 +834,10 @@ impl<S: LogSource> LogReader<S> {
         for readable in self.segments.iter().filter_map(Segment::readable) {
             let run = readable.header.run;
             let base = Time::from_ns(i128::from(readable.header.wall_base_ns));
-            let last = self.last_times.get(&run).copied().unwrap_or(base);
+            let last = match self.last_time {
+                (last, time) if last == run => time,
+                _ => self.last_times.get(&run).copied().unwrap_or(base),
+            };
             for (slot, content) in &readable.slots {
                 if !self.named_slots.contains(&(run, *slot)) {
                     let time = slot_time(content.as_ref(), last);
@@ -853,7 +859,11 @@ impl<S: LogSource> LogReader<S> {
         let body = self.source.read(offset + 24, usize_of(header.body_len))?;
         let entry = entry((number, run), offset, &header, seq, body, wall_base_ns);
         if header.is_event() {
-            self.last_times.insert(run, entry.time);
+            if self.last_time.0 != run {
+                let (before, time) = self.last_time;
+                self.last_times.insert(before, time);
+            }
+            self.last_time = (run, entry.time);
             if let Some(Ok(Event::Crashed(crashed))) = (entry.kind == 15).then(|| entry.event()).flatten()
                 && let Some(slot) = crashed.slot
             {

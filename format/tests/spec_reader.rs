@@ -21,7 +21,7 @@ use tracewal_format::event::Event;
 use tracewal_format::json::{write_event, write_loss, write_slot};
 use tracewal_format::log::{Item, LogReader, Memory, Reading, segment_file};
 
-const MUTATIONS: u64 = 1000;
+const MUTATIONS: u64 = 500;
 /// How many logs one Python process reads: it takes longer to start than to read a log.
 const BATCH: usize = 500;
 

@@ -289,7 +289,7 @@ type HeaderByte = (usize, u8);
 
 /// Three segments of which one, or all but one, have a header that is not what the others expect.
 pub(crate) fn odd_headers() -> Vec<Log> {
-    let ways: [(&str, &[HeaderByte]); 7] = [
+    let ways: [(&str, &[HeaderByte]); 10] = [
         ("of another session", &[(24, 1)]),
         ("of another number", &[(72, 9)]),
         ("of an older version", &[(8, 0)]),
@@ -297,6 +297,9 @@ pub(crate) fn odd_headers() -> Vec<Log> {
         ("with a new feature", &[(16, 1)]),
         ("with a new feature, of another session", &[(16, 1), (24, 1)]),
         ("with a new codec", &[(136, 1)]),
+        ("with records from 4352 on", &[(11, 0x11)]),
+        ("with records from behind its seal's end on", &[(11, 0x40)]),
+        ("with records from an odd offset on", &[(10, 4)]),
     ];
     let sound = log("odd headers", three_segments([BOOT, BOOT, OTHER_BOOT]));
     let mut logs = Vec::new();
