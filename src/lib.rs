@@ -44,13 +44,18 @@
 
 pub use tracewal_compact::{Compaction, Policy, Pruned, open, options, options_with, prune};
 pub use tracewal_engine::{
-    Access, Durability, EndSpan, Ended, Error, Health, Holder, Log, Materialised, NewSession, NewSpan, Options,
-    Recovered, Repaired, Result, Session, SessionName, Span, Status, Store, WeakStore,
+    Access, Durability, EndSpan, Ended, Error, Health, Holder, Log, Materialised, NewSession, NewSpan,
+    Options, Recovered, Repaired, Result, Session, SessionName, Span, Status, Store, WeakStore,
 };
 pub use tracewal_format::event::{self, Event, Metadata, Model, Payload, SpanKind, Tokens};
 pub use tracewal_format::json::{EventError, parse_event, write_event};
 pub use tracewal_format::log::{Entry, Item, Loss, LossKind, Reading};
 pub use tracewal_format::time::Time;
+
+/// Crash capture: what a dying process can still say about itself.
+pub mod crash {
+    pub use tracewal_engine::crash::{Capture, install};
+}
 
 /// The log as events, and the view as canonical JSON, for tools that read either without a store.
 pub mod fold {

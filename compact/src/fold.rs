@@ -57,7 +57,6 @@ impl Fold {
     /// The source's. The fold has then read a part, and goes on behind it.
     pub fn read_on<S: LogSource>(&mut self, log: &mut LogReader<S>) -> Result<(), S::Error> {
         self.crashes.forget_slots();
-        self.runs.forget_slots();
         while let Some(item) = log.next()? {
             match item {
                 Item::Event(entry) => self.add(&entry),

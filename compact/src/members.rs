@@ -64,18 +64,16 @@ pub(crate) struct Sink<'w, W> {
 }
 
 impl<W: io::Write> Sink<'_, W> {
-    /// Empties the buffer when there is much in it, but for its last byte, by which `key` knows where it is.
+    /// Empties the buffer when there is much in it. Never right behind a `{`: in an empty buffer, `key` puts a comma.
     pub(crate) fn flush(buffer: &mut Vec<u8>, out: &mut W) -> io::Result<()> {
         if buffer.len() < FLUSH_AT {
             return Ok(());
         }
-        let last = buffer.pop();
         out.write_all(buffer)?;
         if buffer.capacity() > 16 * FLUSH_AT {
             *buffer = Vec::new();
         }
         buffer.clear();
-        buffer.extend(last);
         Ok(())
     }
 }

@@ -59,6 +59,7 @@ struct Kept {
     /// Events that are about this run: all but crash records about another one.
     own_events: u64,
     crash: Option<String>,
+    /// What a slot says; it stands for nothing once an event names the slot, and then `crash` comes first.
     slot_crash: Option<String>,
     session_end: Option<SessionEnd>,
     run_end: Option<RunEndReason>,
@@ -176,10 +177,6 @@ impl Runs {
         if let Some(kept) = self.by_number(number) {
             kept.slot_crash.get_or_insert_with(|| reason.to_owned());
         }
-    }
-
-    pub(crate) fn forget_slots(&mut self) {
-        self.kept.iter_mut().for_each(|kept| kept.slot_crash = None);
     }
 
     /// Whether run `number` has an ending or a crash record.

@@ -125,11 +125,13 @@ fn agents_side_by_side_do_not_get_each_others_results() {
         within("y", &tool("ty", "write", "")),
         within("tx", &tool("deep", "grep", "")),
         within("x", &generation("x2")),
+        within("x2", &tool("late", "never seen", "")),
         within("y", &generation("y2")),
         "{\"type\":\"span-ended\",\"spanId\":\"x\",\"output\":\"done\"}\n".to_owned(),
         generation("g1"),
     ];
     assert_eq!(input(&lines, "x2").unwrap(), "[read] \n[grep] ");
+    assert_eq!(input(&lines, "y1"), None);
     assert_eq!(input(&lines, "y2").unwrap(), "[write] ");
     assert_eq!(input(&lines, "g1").unwrap(), "[task] done");
 }

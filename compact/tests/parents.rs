@@ -35,7 +35,7 @@ fn the_root_is_a_parent_and_ends_every_chain() {
     let lines = [
         "{\"type\":\"session-started\",\"rootSpanId\":\"r\"}\n".to_owned(),
         started("a", "r"),
-        started("r", "a"),
+        started("r", "b"),
         started("b", "a"),
     ];
     assert_eq!(parents(&lines.concat()), ["a<r", "b<a"]);

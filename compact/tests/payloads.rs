@@ -88,6 +88,10 @@ fn text_that_is_not_text_is_replaced_and_named() {
     let invalid = r#""startTime":0,"attributes":{"tracewal.invalid":["output"]},"status":"ok","output":"#;
     assert_eq!(span_of(&[text(b"a\xF0\x9F"), text(b"b")]), format!("{invalid}\"a\u{FFFD}b\"}}"));
     assert_eq!(span_of(&[text(b"a\xF0\x9F")]), format!("{invalid}\"a\u{FFFD}\"}}"));
+    let cut = [text(b"\xE2\x82"), spelled("\"z\""), text(b"\xAC")];
+    assert_eq!(span_of(&cut), format!("{invalid}\"\u{FFFD}z\u{FFFD}\"}}"));
+    let cut = [text(b"\xE2"), spelled("\"z\"")];
+    assert_eq!(span_of(&cut), format!("{invalid}\"\u{FFFD}z\"}}"));
     assert_eq!(span_of(&[spelled("no string")]), format!("{invalid}\"no string\"}}"));
 }
 

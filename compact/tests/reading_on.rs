@@ -12,6 +12,7 @@ use tracewal_compact::{Fold, render};
 use tracewal_format::build::SegmentBuilder;
 use tracewal_format::json::parse_event;
 use tracewal_format::log::{LogReader, LogSource, Reading};
+use tracewal_format::segment::SlotState;
 use tracewal_format::time::Time;
 
 const LINES: &str = r#"
@@ -61,6 +62,11 @@ impl LogSource for Growing {
     }
 }
 
+fn padded(segments: &[SegmentBuilder]) -> Vec<Vec<u8>> {
+    let spare = |segment: &SegmentBuilder| SIZE - usize::try_from(segment.end()).unwrap();
+    segments.iter().map(|segment| segment.clone().finish(spare(segment))).collect()
+}
+
 fn moments() -> Vec<Vec<Vec<u8>>> {
     let mut segments = vec![SegmentBuilder::new(header(1, 1, 1))];
     let mut moments = Vec::new();
@@ -72,19 +78,18 @@ fn moments() -> Vec<Vec<Vec<u8>>> {
         } else {
             segments.last_mut().unwrap().event(Time::from_ms(at), &parse_event(line).unwrap().1);
         }
-        let spare = |segment: &SegmentBuilder| SIZE - usize::try_from(segment.end()).unwrap();
-        moments.push(segments.iter().map(|segment| segment.clone().finish(spare(segment))).collect());
+        moments.push(padded(&segments));
     }
     moments
 }
 
-#[test]
-fn a_fold_that_follows_a_log_says_what_a_new_one_says() {
-    let moments = Rc::new(moments());
+/// Folds at every moment with one reader that goes on, and with a new one, and compares what they say.
+fn follow(moments: Vec<Vec<Vec<u8>>>, reading: Reading) -> Fold {
+    let moments = Rc::new(moments);
     let now = Rc::new(Cell::new(0));
     let open = || {
         let source = Growing { moments: moments.clone(), now: now.clone(), selected: 0 };
-        let Ok(log) = LogReader::new(source, Reading::Live);
+        let Ok(log) = LogReader::new(source, reading);
         log
     };
     let view = |fold: &Fold, log: &mut LogReader<Growing>| {
@@ -99,7 +104,28 @@ fn a_fold_that_follows_a_log_says_what_a_new_one_says() {
         let Ok(()) = following.read_on(&mut log);
         let mut other = open();
         let Ok(fold) = Fold::of(&mut other);
-        assert_eq!(view(&following, &mut log), view(&fold, &mut other), "after line {moment}");
+        assert_eq!(view(&following, &mut log), view(&fold, &mut other), "at moment {moment}");
     }
-    assert_eq!(following.summary().events, 14);
+    following
+}
+
+#[test]
+fn a_fold_that_follows_a_log_says_what_a_new_one_says() {
+    let fold = follow(moments(), Reading::Live);
+    assert_eq!(fold.summary().events, 14);
+}
+
+#[test]
+fn a_crash_slot_is_forgotten_when_an_event_names_it() {
+    let mut segments = vec![SegmentBuilder::new(header(1, 1, 1))];
+    let started = r#"{"type":"span-started","spanId":"a","kind":"span","name":""}"#;
+    segments[0].event(Time::from_ms(1), &parse_event(started).unwrap().1);
+    segments[0].slot(&support::slot(11, SlotState::Crash, 5)).seal();
+    let dying = padded(&segments);
+    segments.push(SegmentBuilder::new(header(2, 2, 2)));
+    let found = r#"{"type":"crashed","reason":"found","run":1,"slot":0}"#;
+    segments[1].event(Time::from_ms(5), &parse_event(found).unwrap().1);
+    let fold = follow(vec![dying, padded(&segments)], Reading::Whole);
+    assert_eq!(fold.summary().error.as_deref(), Some("found"));
+    assert_eq!(fold.summary().crashes, 1);
 }

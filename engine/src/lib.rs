@@ -14,10 +14,12 @@
 //! | `background` | syncing every second |
 //! | `owner`, `lock`, `process`, `fork` | who has a session open, and whether it lives |
 //! | `recovery`, `repair`, `segment_writer` | what dead writers and damage leave |
+//! | `crash` | crash capture: signals, panics, exits |
 //! | `files` | reading segments |
 //! | `disk`, `filesystem` | the door to the file system, and what it promises |
 
 mod background;
+pub mod crash;
 mod disk;
 mod error;
 mod files;

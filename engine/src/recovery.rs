@@ -153,6 +153,14 @@ pub(crate) fn recover_session(store: &Store, session: &SessionName) -> Result<Lo
     write_tail(store, &folder, &survey, &crashes)
 }
 
+/// Under the session's owner lock: records that the last run crashed, which has been closed by this process.
+pub(crate) fn record_crash(store: &Store, session: &SessionName, crashed: Crashed<'static>) -> Result<()> {
+    let folder = store.0.layout.session(session.name());
+    let survey = survey(&folder, None)?;
+    let crashed = Crashed { run: Some(survey.last.run), ..crashed };
+    write_tail(store, &folder, &survey, &[(survey.last_time, crashed)]).map(|_| ())
+}
+
 fn open(folder: &Path) -> Result<Log> {
     SegmentFiles::open_log(folder, Reading::Whole).map_err(|e| Error::io("read", folder, e))
 }

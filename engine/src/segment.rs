@@ -162,6 +162,10 @@ impl Segment {
         HEADER_PAGE.saturating_add(RESERVE).saturating_add(align(body.saturating_add(64)))
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Its folder has another name now.
     pub(crate) fn moved_to(&mut self, folder: &Path) {
         if let Some(file) = self.path.file_name() {

@@ -1,6 +1,6 @@
 //! The segments of one run, and the one that is appended to, which threads find without a lock.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
@@ -35,6 +35,12 @@ impl SegmentList {
         // SAFETY: it points into a box of `all`. No box leaves `all` while `self` lives, moving a box does not move what it holds,
         // and a segment is borrowed mutably only with `self` borrowed mutably (`moved_to`).
         unsafe { &*self.current.load(Ordering::Acquire) }
+    }
+
+    /// The segment in which the run began, with the crash slots: its file and its salt.
+    pub(crate) fn first(&self) -> Option<(PathBuf, u64)> {
+        let all = lock(&self.all);
+        all.first().map(|segment| (segment.path().to_owned(), segment.header.salt))
     }
 
     /// Those that have something to sync, oldest first.

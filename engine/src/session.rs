@@ -13,6 +13,7 @@ use tracewal_format::record::{DURABLE_MARK, POISON};
 use tracewal_format::segment::Header;
 use tracewal_format::time::Time;
 
+use crate::crash::{self, Place};
 use crate::error::{Error, Result};
 use crate::fork;
 use crate::lock::ShortLock;
@@ -179,6 +180,9 @@ impl NewSession {
     fn enlist(inner: SessionInner) -> Arc<SessionInner> {
         let inner = Arc::new(inner);
         inner.store.0.enlist_session(&inner);
+        if inner.store.0.is_covered() {
+            inner.cover();
+        }
         inner
     }
 
@@ -428,6 +432,8 @@ pub(crate) struct SessionInner {
     closed: AtomicBool,
     /// No further record is taken, and no further segment made.
     sealed: AtomicBool,
+    /// Where a signal handler finds its crash slots, if crash capture covers it.
+    place: Mutex<Option<Place>>,
     generation: u32,
 }
 
@@ -478,6 +484,7 @@ impl SessionInner {
             crashed: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             sealed: AtomicBool::new(false),
+            place: Mutex::default(),
             generation: fork::generation(),
         })
     }
@@ -545,6 +552,22 @@ impl SessionInner {
             self.sync_through(seq)?;
         }
         Ok(seq)
+    }
+
+    /// Crash capture covers it from now on.
+    pub(crate) fn cover(&self) {
+        let mut place = lock(&self.place);
+        if place.is_none()
+            && !self.sealed.load(Ordering::Acquire)
+            && let Some((path, salt)) = self.segments.first()
+        {
+            *place = Place::take(&path, salt, self.store.0.promise);
+        }
+    }
+
+    /// Appends what a hook has to say.
+    pub(crate) fn record(&self, event: &Event<'_>) -> Result<u64> {
+        self.append_and_sync(None, event, false)
     }
 
     /// Appends without asking whether it may. When this returns, the event survives SIGKILL (I1).
@@ -735,7 +758,7 @@ impl SessionInner {
 
     /// Closes in order: `run-ended` unless there is an ending, everything durable, the segment sealed, and its mark durable too.
     /// Once; later calls do nothing.
-    fn close(&self, reason: RunEndReason) -> Result<()> {
+    pub(crate) fn close(&self, reason: RunEndReason) -> Result<()> {
         if self.generation != fork::generation() {
             return Err(Error::Forked);
         }
@@ -749,6 +772,8 @@ impl SessionInner {
             let _lock = ShortLock::acquire(&store.layout.owner_lock(self.name.name()));
             let _ = store.disk().remove_file(&store.layout.owner(self.name.name()));
         }
+        // Last: until here a crash of the process is this session's too.
+        lock(&self.place).take();
         store.strike_session(self.name.name());
         result
     }
@@ -783,6 +808,9 @@ impl Drop for SessionInner {
         }
         // Nobody is left to be told; what could not be made durable, recovery finds.
         let _ = self.close(RunEndReason::Closed);
+        if std::thread::panicking() && crash::is_captured() {
+            crash::dropped_in_panic(&self.store, &self.name);
+        }
         let _ = self.store.materialise(&self.name);
     }
 }

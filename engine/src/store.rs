@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use tracewal_format::event::Crashed;
 use tracewal_format::log::{Loss, Reading};
 use tracewal_format::segment::{HEADER_PAGE, Header, HeaderError};
 
@@ -97,6 +98,8 @@ pub(crate) struct StoreInner {
     live: Mutex<HashMap<String, Weak<SessionInner>>>,
     pub(crate) health: Mutex<Health>,
     background: Mutex<Option<Background>>,
+    /// Crash capture covers its sessions.
+    covered: AtomicBool,
     /// The entries of the store itself that the first sync has to cover.
     own_entries_synced: AtomicBool,
     generation: u32,
@@ -122,21 +125,23 @@ impl Store {
             }
             Access::WriteOrRead => match prepare(&layout, &options) {
                 Ok(()) => true,
-                Err(Error::Io { source, .. })
-                    if matches!(
-                        source.kind(),
-                        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem
-                    ) =>
-                {
-                    false
-                }
+                Err(error) if may_not_write(&error) => false,
                 Err(error) => return Err(error),
             },
         };
         check_identity(&layout)?;
         let promise = filesystem::promise(path, options.allow_network)?;
         let promise = if options.plain_writes { Promise::Written } else { promise };
-        let writer = if writable { Some(Writer::enlist(&layout, &options.disk)?) } else { None };
+        let writer = if writable {
+            match Writer::enlist(&layout, &options.disk) {
+                Ok(writer) => Some(writer),
+                Err(error) if options.access == Access::WriteOrRead && may_not_write(&error) => None,
+                Err(error) => return Err(error),
+            }
+        } else {
+            None
+        };
+        let writable = writer.is_some();
         let (views, recover) = (options.views.clone(), options.recover && writable);
         let store = Store(Arc::new(StoreInner {
             layout,
@@ -146,6 +151,7 @@ impl Store {
             live: Mutex::default(),
             health: Mutex::default(),
             background: Mutex::default(),
+            covered: AtomicBool::new(false),
             own_entries_synced: AtomicBool::new(false),
             generation: fork::generation(),
         }));
@@ -161,6 +167,21 @@ impl Store {
             }
         }
         Ok(store)
+    }
+
+    /// The store without keeping it open.
+    #[must_use]
+    pub fn downgrade(&self) -> WeakStore {
+        WeakStore(Arc::downgrade(&self.0))
+    }
+
+    /// Records, durably, that a session's last run crashed, although it is closed here.
+    pub(crate) fn record_crash(&self, session: &SessionName, crashed: Crashed<'static>) -> Result<()> {
+        {
+            let _lock = ShortLock::acquire(&self.0.layout.owner_lock(&session.name))?;
+            recovery::record_crash(self, session, crashed)?;
+        }
+        self.materialise(session).map(|_| ())
     }
 
     /// The folder.
@@ -402,6 +423,15 @@ impl StoreInner {
         lock(&self.live).contains_key(name)
     }
 
+    /// From now on crash capture covers the sessions of this store.
+    pub(crate) fn cover(&self) {
+        self.covered.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_covered(&self) -> bool {
+        self.covered.load(Ordering::Acquire)
+    }
+
     pub(crate) fn enlist_session(&self, session: &Arc<SessionInner>) {
         lock(&self.live).insert(session.name.name.clone(), Arc::downgrade(session));
     }
@@ -463,6 +493,12 @@ impl Drop for StoreInner {
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // What these guard is whole between any two statements; a thread that panicked leaves it usable.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether the user may not write here.
+fn may_not_write(error: &Error) -> bool {
+    use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    matches!(error, Error::Io { source, .. } if matches!(source.kind(), PermissionDenied | ReadOnlyFilesystem))
 }
 
 /// Makes what is missing of a store.

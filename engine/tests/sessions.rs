@@ -34,7 +34,11 @@ fn what_is_appended_is_read_back_in_order() {
     let folder = tempfile::tempdir().unwrap();
     for plain in [false, true] {
         let path = folder.path().join(format!("store {plain}"));
-        let store = Options::without_views().plain_writes(plain).segment_sizes(16 << 10, 64 << 10).open(&path).unwrap();
+        let store = Options::without_views()
+            .plain_writes(plain)
+            .segment_sizes(16 << 10, 64 << 10)
+            .open(&path)
+            .unwrap();
         let session = store.session("s").title("a title").start().unwrap();
         for n in 0..5000 {
             assert_eq!(note(&session, n), u64::try_from(n).unwrap() + 3);
@@ -114,8 +118,11 @@ fn sixty_four_threads_on_one_session_and_on_their_own() {
     let folder = tempfile::tempdir().unwrap();
     for plain in [false, true] {
         let path = folder.path().join(format!("store {plain}"));
-        let store =
-            Options::without_views().plain_writes(plain).segment_sizes(16 << 10, 256 << 10).open(&path).unwrap();
+        let store = Options::without_views()
+            .plain_writes(plain)
+            .segment_sizes(16 << 10, 256 << 10)
+            .open(&path)
+            .unwrap();
         let shared = store.session("shared").start().unwrap();
         std::thread::scope(|scope| {
             for thread in 0..64 {

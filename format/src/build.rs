@@ -98,7 +98,7 @@ impl SegmentBuilder {
     }
 
     /// Fills the next crash slot.
-    pub fn slot(&mut self, slot: &Slot) -> &mut Self {
+    pub fn slot(&mut self, slot: &Slot<'_>) -> &mut Self {
         let bytes = slot.encode(&self.salted, self.claims);
         let at =
             usize::try_from(SLOTS_AT).unwrap_or(0) + usize::try_from(self.claims).unwrap_or(0) * SLOT_LEN;

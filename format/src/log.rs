@@ -185,7 +185,7 @@ pub struct SlotEntry {
     /// When.
     pub time: Time,
     /// What it says. `None`: claimed, but not valid.
-    pub content: Option<Slot>,
+    pub content: Option<Slot<'static>>,
 }
 
 impl SlotEntry {
@@ -231,7 +231,7 @@ struct Readable {
     size: u64,
     /// Damaged ranges of the header page.
     page_damage: Vec<(u64, u64)>,
-    slots: Vec<(u32, Option<Slot>)>,
+    slots: Vec<(u32, Option<Slot<'static>>)>,
 }
 
 impl Readable {

@@ -2,6 +2,8 @@
 
 use std::ops::RangeInclusive;
 
+use std::borrow::Cow;
+
 use crate::FORMAT_VERSION;
 use crate::checksum::{Salted, crc};
 use crate::event::{Crashed, Event, Evidence, FoundBy};
@@ -27,6 +29,8 @@ pub const SLOTS_AT: u64 = 2048;
 pub const SLOT_LEN: usize = 512;
 /// How many crash slots a run has.
 pub const SLOTS: u32 = 4;
+/// The size in bytes of a crash slot's fields in front of its text.
+pub const SLOT_HEAD: usize = 60;
 /// The most bytes of text that a crash slot holds.
 pub const SLOT_TEXT: usize = 448;
 /// The longest session id in bytes.
@@ -238,7 +242,7 @@ pub enum SlotState {
 
 /// What a crash slot says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Slot {
+pub struct Slot<'t> {
     /// Who filled it.
     pub found_by: FoundBy,
     /// What it means.
@@ -258,14 +262,14 @@ pub struct Slot {
     /// The last published event at that time.
     pub last_seq: u64,
     /// The reason; may be empty.
-    pub text: String,
+    pub text: Cow<'t, str>,
 }
 
-impl Slot {
-    /// The slot's bytes. Text over 448 bytes is cut. Allocates nothing.
+impl Slot<'_> {
+    /// The slot's first 60 bytes, in front of a text of `text_len` bytes. Allocates nothing, and takes little stack.
     #[must_use]
-    pub fn encode(&self, salted: &Salted, number: u32) -> [u8; SLOT_LEN] {
-        let mut to = At([0; SLOT_LEN]);
+    pub fn head(&self, text_len: usize) -> [u8; SLOT_HEAD] {
+        let mut to = At([0; SLOT_HEAD]);
         let state = match self.state {
             SlotState::Crash => 1,
             SlotState::Pending => 2,
@@ -278,21 +282,28 @@ impl Slot {
         to.put(24, &self.time_ns.to_le_bytes());
         to.put(32, &self.last_seq.to_le_bytes());
         to.put(40, &self.tid.to_le_bytes());
+        to.put(44, &u16::try_from(text_len).unwrap_or(0).to_le_bytes());
+        to.0
+    }
+
+    /// The slot's bytes. Text over 448 bytes is cut.
+    #[must_use]
+    pub fn encode(&self, salted: &Salted, number: u32) -> [u8; SLOT_LEN] {
         let mut len = self.text.len().min(SLOT_TEXT);
         while !self.text.is_char_boundary(len) {
             len -= 1;
         }
-        to.put(44, &u16::try_from(len).unwrap_or(0).to_le_bytes());
-        to.put(60, self.text.as_bytes().get(..len).unwrap_or_default());
-        let checked = to.0.get(..508).unwrap_or_default();
-        let checksum = salted.crc(&number.to_le_bytes(), checked);
+        let mut to = At([0; SLOT_LEN]);
+        to.put(0, &self.head(len));
+        to.put(SLOT_HEAD, self.text.as_bytes().get(..len).unwrap_or_default());
+        let checksum = salted.crc(&number.to_le_bytes(), to.0.get(..508).unwrap_or_default());
         to.put(508, &checksum.to_le_bytes());
         to.0
     }
 
     /// Reads slot `number`. `None`: it is not valid.
     #[must_use]
-    pub fn decode(bytes: &[u8], salted: &Salted, number: u32) -> Option<Self> {
+    pub fn decode(bytes: &[u8], salted: &Salted, number: u32) -> Option<Slot<'static>> {
         let from = At(bytes.get(..SLOT_LEN)?);
         let [version, found_by, state] = from.bytes(0);
         let len = usize::from(from.u16(44));
@@ -314,7 +325,7 @@ impl Slot {
             address: from.u64(16),
             time_ns: i64::from_le_bytes(from.bytes(24)),
             last_seq: from.u64(32),
-            text: String::from_utf8_lossy(bytes.get(60..60 + len)?).into_owned(),
+            text: String::from_utf8_lossy(bytes.get(60..60 + len)?).into_owned().into(),
         })
     }
 
@@ -333,7 +344,7 @@ impl Slot {
                 let reason = if self.text.is_empty() {
                     signal.clone().unwrap_or("unknown".into())
                 } else {
-                    self.text.clone()
+                    self.text.clone().into_owned()
                 };
                 Crashed {
                     signal: signal.map(Into::into),
@@ -365,7 +376,7 @@ pub fn claimed_slots(word: u32) -> Option<u32> {
 
 /// The time that a slot's event has: its own, or else that of the last record of its run.
 #[must_use]
-pub fn slot_time(slot: Option<&Slot>, last_of_run: Time) -> Time {
+pub fn slot_time(slot: Option<&Slot<'_>>, last_of_run: Time) -> Time {
     match slot {
         Some(slot) if slot.time_ns != 0 => Time::from_ns(i128::from(slot.time_ns)),
         _ => last_of_run,

@@ -77,14 +77,18 @@ fn long_story() -> Vec<Vec<u8>> {
     one.event(at(10), &line(r#"{"type":"span-started","spanId":"g","kind":"generation","name":"chat"}"#));
     one.event(at(20), &line(r#"{"type":"span-text","spanId":"g","text":"superseded by its copy"}"#));
     let mut recovered = SegmentBuilder::new(Header { run_first_segment: 1, ..header(2, 3, 1) });
-    recovered.event(at(10), &line(r#"{"type":"span-started","spanId":"g","kind":"generation","name":"chat"}"#));
+    recovered
+        .event(at(10), &line(r#"{"type":"span-started","spanId":"g","kind":"generation","name":"chat"}"#));
     recovered.event(at(20), &line(r#"{"type":"span-text","spanId":"g","text":"superseded by its copy"}"#));
     recovered.event(at(20), &line(r#"{"type":"crashed","reason":"process vanished","pid":4711,"foundBy":"recovery","foundTime":1773568900000,"run":1}"#));
     recovered.durable_mark(5).seal();
     let mut two = SegmentBuilder::new(header(3, 6, 2));
     two.event(at(5000), &line(r#"{"type":"run-started","pid":4712,"reason":"resume"}"#));
     two.event(at(5010), &line(r#"{"type":"span-ended","spanId":"g","output":"done"}"#));
-    two.gap(&Gap { was: Some("damage".into()), ..Gap::new(8_u64, 9_u64, "3.wal", 4300_u64, 64_u64, "repaired") });
+    two.gap(&Gap {
+        was: Some("damage".into()),
+        ..Gap::new(8_u64, 9_u64, "3.wal", 4300_u64, 64_u64, "repaired")
+    });
     two.event(at(5020), &line(r#"{"type":"note","name":"after the gap"}"#));
     two.body(at(5030), 200, 0, b"an event of a newer version").body(at(5040), 13, 0, &[9, 9]);
     two.slot(&Slot {
@@ -97,7 +101,7 @@ fn long_story() -> Vec<Vec<u8>> {
         address: 0,
         time_ns: 1_773_568_805_500_000_000,
         last_seq: 12,
-        text: String::new(),
+        text: "".into(),
     });
     vec![one.finish(512), recovered.finish(0), two.finish(512)]
 }
@@ -177,7 +181,10 @@ fn a_damaged_log() {
 #[test]
 fn kinds_have_their_numbers_for_ever() {
     let names: Vec<&str> = Event::NAMES.iter().map(|(_, name)| *name).collect();
-    assert_eq!(Event::NAMES.iter().map(|(number, _)| *number).collect::<Vec<_>>(), (1..=15).collect::<Vec<u8>>());
+    assert_eq!(
+        Event::NAMES.iter().map(|(number, _)| *number).collect::<Vec<_>>(),
+        (1..=15).collect::<Vec<u8>>()
+    );
     assert_eq!(names[0], "session-started");
     assert_eq!(names[14], "crashed");
 }

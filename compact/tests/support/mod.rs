@@ -30,7 +30,7 @@ pub fn header(number: u64, run: u32, first_seq: u64) -> Header {
 }
 
 /// A crash slot with a signal, filled at `time` milliseconds.
-pub fn slot(signal: i32, state: SlotState, time: i64) -> Slot {
+pub fn slot(signal: i32, state: SlotState, time: i64) -> Slot<'static> {
     Slot {
         found_by: FoundBy::Handler,
         state,
@@ -41,7 +41,7 @@ pub fn slot(signal: i32, state: SlotState, time: i64) -> Slot {
         address: 0,
         time_ns: time * 1_000_000,
         last_seq: 0,
-        text: String::new(),
+        text: "".into(),
     }
 }
 

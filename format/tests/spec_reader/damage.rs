@@ -285,18 +285,32 @@ pub(crate) fn cut_off(sound: &Log) -> Vec<Log> {
     logs
 }
 
-/// Every record of the log with a wrong header or body, and the record behind it too.
+/// Every record of the log with a wrong header or body, alone and with the record behind it, in a whole file and a short one.
 pub(crate) fn damaged_records(sound: &Log) -> Vec<Log> {
+    const HEADER: usize = 4;
+    const BODY: usize = RECORD_HEADER;
     let mut logs = Vec::new();
     for file in 0..sound.files.len() {
         let records = records(&sound.files[file].1);
         for (at, record) in records.iter().enumerate() {
-            let behind = records.get(at + 1).unwrap_or(record);
-            for (one, other) in [(4, 4), (24, 24), (4, behind - record + 24), (24, behind - record + 4)] {
-                let name = format!("file {file}, record {record} damaged at +{one} and +{other}");
+            let behind = records.get(at + 1);
+            for (one, other, cut) in [
+                (HEADER, None, 0),
+                (BODY, None, 0),
+                (BODY, None, 1),
+                (HEADER, Some(HEADER), 0),
+                (HEADER, Some(BODY), 0),
+                (BODY, Some(HEADER), 0),
+            ] {
+                let name =
+                    format!("file {file}, record {record} at +{one}, the next at {other:?}, cut by {cut}");
                 logs.push(sound.changed(&name, |files| {
-                    files[file].1[record + one] ^= 0x40;
-                    files[file].1[record + other] ^= if one == other { 0x20 } else { 0x40 };
+                    let bytes = &mut files[file].1;
+                    bytes[record + one] ^= 0x40;
+                    if let (Some(behind), Some(other)) = (behind, other) {
+                        bytes[behind + other] ^= 0x40;
+                    }
+                    bytes.truncate(bytes.len() - cut);
                 }));
             }
         }

@@ -76,7 +76,7 @@ fn gap(first: u64, last: u64, kind: &str, was: Option<&str>) -> Gap<'static> {
     gap
 }
 
-pub(crate) fn crash(text: &str, signal: i32, state: SlotState, time_ns: i64) -> Slot {
+pub(crate) fn crash(text: &str, signal: i32, state: SlotState, time_ns: i64) -> Slot<'_> {
     Slot {
         found_by: FoundBy::ExitHook,
         state,
@@ -87,7 +87,7 @@ pub(crate) fn crash(text: &str, signal: i32, state: SlotState, time_ns: i64) -> 
         address: 0xdead,
         time_ns,
         last_seq: 3,
-        text: text.to_owned(),
+        text: text.to_owned().into(),
     }
 }
 
@@ -330,7 +330,7 @@ fn overtaken() -> Vec<Vec<u8>> {
     files
 }
 
-/// A mark's time is no part of its number. It covers what a restart of the machine might have taken.
+/// A mark's time is no part of its number. It covers a part of what a restart of the machine might have taken.
 fn mark_with_explicit_time() -> Vec<Vec<u8>> {
     let mut first = segment(1, 1, 1, 1);
     notes(&mut first, 3);
@@ -338,7 +338,7 @@ fn mark_with_explicit_time() -> Vec<Vec<u8>> {
         at(0),
         record::DURABLE_MARK,
         record::EXPLICIT_TIME,
-        &[[9; 16].as_slice(), &3_u64.to_le_bytes()].concat(),
+        &[[9; 16].as_slice(), &2_u64.to_le_bytes()].concat(),
     );
     let mut second = SegmentBuilder::new(header(2, 4, 2, 2, OTHER_BOOT));
     notes(&mut second, 1);

@@ -1,0 +1,144 @@
+//! Panics and exits.
+
+use std::borrow::Cow;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+
+use tracewal_format::event::{Crashed, ErrorInfo, Evidence, Exception, FoundBy, RunEndReason};
+use tracewal_format::segment::SLOT_TEXT;
+
+use crate::store::{SessionName, Store, lock};
+
+/// The last panic's text, where a signal handler can read it.
+static PANIC_TEXT: [AtomicU8; SLOT_TEXT] = [const { AtomicU8::new(0) }; SLOT_TEXT];
+static PANIC_LEN: AtomicUsize = AtomicUsize::new(0);
+static INSTALLED: AtomicBool = AtomicBool::new(false);
+
+/// Sessions whose last handle was dropped while the last panic unwound. They are closed in order; if the process then dies of the
+/// panic, they get a crash record after all.
+static DROPPED: Mutex<Vec<(Store, SessionName)>> = Mutex::new(Vec::new());
+
+/// Whether panics are captured.
+pub(crate) fn is_captured() -> bool {
+    INSTALLED.load(Ordering::Acquire)
+}
+
+/// A session was closed by unwinding.
+pub(crate) fn dropped_in_panic(store: &Store, session: &SessionName) {
+    lock(&DROPPED).push((store.clone(), session.clone()));
+}
+
+/// The last panic's text. Async-signal-safe. Two panics at once may mix; then what is shown is what was there.
+#[cfg(target_os = "linux")]
+pub(super) fn panic_text() -> &'static super::slots::SharedText {
+    PANIC_TEXT.get(..PANIC_LEN.load(Ordering::Acquire)).unwrap_or(&PANIC_TEXT)
+}
+
+fn last_panic() -> String {
+    let len = PANIC_LEN.load(Ordering::Acquire).min(SLOT_TEXT);
+    let bytes: Vec<u8> = PANIC_TEXT.iter().take(len).map(|byte| byte.load(Ordering::Relaxed)).collect();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Chained: what was there before runs afterwards.
+pub(super) fn install_panic_hook() {
+    INSTALLED.store(true, Ordering::Release);
+    let previous = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        record_panic(info);
+        previous(info);
+    }));
+}
+
+fn record_panic(info: &std::panic::PanicHookInfo<'_>) {
+    // The panic before this one was survived. (What is forgotten goes outside the lock: it may close a store.)
+    drop(std::mem::take(&mut *lock(&DROPPED)));
+    let payload = info.payload();
+    let message = payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("a panic without a text");
+    let mut len = message.len().min(SLOT_TEXT);
+    while !message.is_char_boundary(len) {
+        len -= 1;
+    }
+    let message = message.get(..len).unwrap_or_default();
+    PANIC_LEN.store(0, Ordering::Release);
+    for (to, from) in PANIC_TEXT.iter().zip(message.bytes()) {
+        to.store(from, Ordering::Relaxed);
+    }
+    PANIC_LEN.store(len, Ordering::Release);
+    let place = info.location().map(ToString::to_string);
+    for store in super::stores() {
+        for session in store.0.live_sessions() {
+            let evidence = Evidence {
+                cause: Some("panic".into()),
+                error: Some(ErrorInfo {
+                    name: Some("panic".into()),
+                    code: place.as_deref().map(Cow::Borrowed),
+                    message: Some(message.into()),
+                    ..ErrorInfo::new()
+                }),
+                ..Evidence::new("panic-hook", "panic")
+            };
+            // A session that takes no more events has nothing to be told.
+            let _ = session.record(&evidence.into());
+        }
+    }
+}
+
+/// Exit status of a Rust program whose main thread panicked.
+const PANICKED: i32 = 101;
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+pub(super) fn install_exit_hook() {
+    unsafe extern "C" {
+        /// glibc's atexit that is told the exit status.
+        fn on_exit(hook: extern "C" fn(i32, *mut libc::c_void), argument: *mut libc::c_void) -> i32;
+    }
+    extern "C" fn hook(status: i32, _argument: *mut libc::c_void) {
+        leave(Some(status));
+    }
+    // SAFETY: a function of this program, which stays loaded until it exits.
+    unsafe { on_exit(hook, std::ptr::null_mut()) };
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub(super) fn install_exit_hook() {
+    extern "C" fn hook() {
+        leave(None);
+    }
+    // SAFETY: a function of this program, which stays loaded until it exits.
+    unsafe { libc::atexit(hook) };
+}
+
+/// The process exits: sessions that are open are closed, or, if a panic ended the program, crashed. (In a forked child this does
+/// nothing: its parent's sessions refuse.)
+fn leave(status: Option<i32>) {
+    let panicked = status == Some(PANICKED) && PANIC_LEN.load(Ordering::Acquire) > 0;
+    let crashed = || {
+        let message = last_panic();
+        Crashed {
+            exception: Some(Exception::new("panic", message.clone())),
+            pid: Some(std::process::id()),
+            found_by: Some(FoundBy::PanicHook),
+            ..Crashed::new(format!("panic: {message}"))
+        }
+    };
+    for store in super::stores() {
+        for session in store.0.live_sessions() {
+            if panicked {
+                let _ = session.record(&crashed().into());
+            }
+            // I/O errors have nobody to be told to any more; recovery finds what is missing.
+            let _ = session.close(RunEndReason::ProcessExit);
+            let _ = store.materialise(&session.name);
+        }
+    }
+    if panicked {
+        for (store, session) in std::mem::take(&mut *lock(&DROPPED)) {
+            let _ = store.record_crash(&session, crashed());
+        }
+    }
+}

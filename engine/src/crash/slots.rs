@@ -1,0 +1,245 @@
+//! The crash slots of every live session, where a signal handler finds them (SPEC.md section 4).
+//!
+//! Places are never freed and their pages never unmapped: a handler may run in any thread at any moment. A place that has been left is
+//! given to the next session, by mapping that session's header page over the old one in one step. A handler that is caught in between
+//! fills a slot of a session that is live in a process that is dying, which is the truth.
+
+use std::fs::OpenOptions;
+use std::os::fd::{AsRawFd, IntoRawFd};
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
+
+use tracewal_format::checksum::SmallSum;
+use tracewal_format::segment::{CLAIM, CLAIMS_AT, SLOT_HEAD, SLOT_LEN, SLOT_TEXT, SLOTS, SLOTS_AT, Slot};
+
+use crate::filesystem::Promise;
+use crate::fork;
+use crate::store::lock;
+
+const PAGE: usize = 4096;
+
+/// One session's slots, as a handler sees them.
+#[derive(Debug)]
+pub(crate) struct SlotPage {
+    /// 1: a session is live here.
+    live: AtomicU32,
+    /// The header page of its run's first segment; null where slots are written with calls.
+    page: AtomicPtr<u8>,
+    /// That segment's file, where slots are written with calls; else −1.
+    file: AtomicI32,
+    /// Slots claimed, where they are written with calls.
+    claims: AtomicU32,
+    salt: AtomicU64,
+    /// Of the fork in which the session was opened.
+    generation: AtomicU32,
+}
+
+impl SlotPage {
+    const fn new() -> Self {
+        SlotPage {
+            live: AtomicU32::new(0),
+            page: AtomicPtr::new(std::ptr::null_mut()),
+            file: AtomicI32::new(-1),
+            claims: AtomicU32::new(0),
+            salt: AtomicU64::new(0),
+            generation: AtomicU32::new(0),
+        }
+    }
+}
+
+/// Chunk n holds 64 × 2^n places; 20 of them are 67 million sessions.
+const CHUNKS: usize = 20;
+const FIRST_CHUNK: usize = 64;
+static TABLE: [AtomicPtr<SlotPage>; CHUNKS] = [const { AtomicPtr::new(std::ptr::null_mut()) }; CHUNKS];
+
+/// Places that nobody has.
+struct Free {
+    places: Vec<&'static SlotPage>,
+    chunks: usize,
+}
+
+static FREE: Mutex<Free> = Mutex::new(Free { places: Vec::new(), chunks: 0 });
+
+/// A session's place among those that handlers look at. Left when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Place(&'static SlotPage);
+
+impl Place {
+    /// Takes a place for the session whose run began with this segment. `None`: there is no memory or descriptor for it; the session is
+    /// then recovered without a word of its own.
+    pub(crate) fn take(first_segment: &Path, salt: u64, promise: Promise) -> Option<Self> {
+        let file = OpenOptions::new().read(true).write(true).open(first_segment).ok()?;
+        let place = take_free()?;
+        place.salt.store(salt, Ordering::Relaxed);
+        place.claims.store(0, Ordering::Relaxed);
+        place.generation.store(fork::generation(), Ordering::Relaxed);
+        match promise {
+            Promise::Mapped => {
+                let page = map_over(place.page.load(Ordering::Relaxed), Some(file.as_raw_fd()))?;
+                place.page.store(page, Ordering::Release);
+                place.file.store(-1, Ordering::Relaxed);
+            }
+            // Ours until the place is left.
+            Promise::Written => place.file.store(file.into_raw_fd(), Ordering::Release),
+        }
+        place.live.store(1, Ordering::Release);
+        Some(Place(place))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let place = self.0;
+        place.live.store(0, Ordering::Release);
+        if place.generation.load(Ordering::Relaxed) != fork::generation() {
+            return;
+        }
+        let file = place.file.swap(-1, Ordering::AcqRel);
+        if file >= 0 {
+            // SAFETY: the descriptor was given to this place by `take`, and taken out of it just now.
+            unsafe { libc::close(file) };
+        }
+        let page = place.page.load(Ordering::Relaxed);
+        if !page.is_null() {
+            // The file is let go; the address stays mapped, for a handler that is at it.
+            map_over(page, None);
+        }
+        lock(&FREE).places.push(place);
+    }
+}
+
+fn take_free() -> Option<&'static SlotPage> {
+    let mut free = lock(&FREE);
+    if free.places.is_empty() {
+        let entry = TABLE.get(free.chunks)?;
+        let len = FIRST_CHUNK << free.chunks;
+        let chunk: &'static mut [SlotPage] = Box::leak((0..len).map(|_| SlotPage::new()).collect());
+        entry.store(chunk.as_mut_ptr(), Ordering::Release);
+        free.chunks += 1;
+        let chunk: &'static [SlotPage] = chunk;
+        free.places.extend(chunk);
+    }
+    free.places.pop()
+}
+
+/// Maps a file's first page, or nothing in particular, over `at` (or somewhere, if that is null).
+fn map_over(at: *mut u8, file: Option<i32>) -> Option<*mut u8> {
+    let fixed = if at.is_null() { 0 } else { libc::MAP_FIXED };
+    let (flags, fd) = match file {
+        Some(fd) => (libc::MAP_SHARED | fixed, fd),
+        None => (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | fixed, -1),
+    };
+    // SAFETY: without MAP_FIXED the kernel chooses a free range; with it, the range is a page that an earlier call of this function got,
+    // that nothing but handlers uses, and that is only ever mapped over.
+    let page = unsafe { libc::mmap(at.cast(), PAGE, libc::PROT_READ | libc::PROT_WRITE, flags, fd, 0) };
+    if page == libc::MAP_FAILED {
+        return None;
+    }
+    #[cfg(target_os = "linux")]
+    // SAFETY: the page that was just mapped. A child gets none: its stores would go into its parent's log.
+    unsafe {
+        libc::madvise(page, PAGE, libc::MADV_DONTFORK)
+    };
+    Some(page.cast())
+}
+
+/// Text that a handler puts into slots: bytes that may be written while they are read, and then are as they are.
+pub(super) type SharedText = [AtomicU8];
+
+/// Fills the next slot of every live session. Async-signal-safe: it allocates nothing, takes no lock, and needs little stack: Rust gives
+/// its threads 8 KiB for signals, of which the kernel takes 3 for the registers.
+pub(super) fn fill_all(slot: &Slot<'_>, text: &SharedText) {
+    let text = text.get(..SLOT_TEXT).unwrap_or(text);
+    for (n, chunk) in TABLE.iter().enumerate() {
+        let chunk = chunk.load(Ordering::Acquire);
+        if chunk.is_null() {
+            return;
+        }
+        // SAFETY: a chunk is leaked with this many places before it is put into the table.
+        let places = unsafe { std::slice::from_raw_parts(chunk, FIRST_CHUNK << n) };
+        for place in places {
+            let live = place.live.load(Ordering::Acquire) == 1;
+            if live && place.generation.load(Ordering::Relaxed) == fork::generation() {
+                fill(place, slot, text);
+            }
+        }
+    }
+}
+
+fn fill(place: &SlotPage, slot: &Slot<'_>, text: &SharedText) {
+    let file = place.file.load(Ordering::Acquire);
+    let page = place.page.load(Ordering::Acquire);
+    let number = if file >= 0 {
+        place.claims.fetch_add(1, Ordering::AcqRel)
+    } else if page.is_null() {
+        return;
+    } else {
+        // SAFETY: inside a page that stays mapped until the process exits; the word is only ever used atomically.
+        let claims = unsafe { AtomicU32::from_ptr(page.add(offset_of(CLAIMS_AT)).cast()) };
+        claims.fetch_add(CLAIM, Ordering::AcqRel) & 0xFF
+    };
+    if number >= SLOTS {
+        return;
+    }
+    let to = Target { file, page, slot_at: offset_of(SLOTS_AT) + offset_of(u64::from(number)) * SLOT_LEN };
+    if file >= 0 {
+        // The claim first: a slot that is claimed and not valid still means that the process crashed.
+        to.write_file(offset_of(CLAIMS_AT), &(number + 1).wrapping_mul(CLAIM).to_le_bytes());
+    }
+    let mut sum = SmallSum::salted(place.salt.load(Ordering::Relaxed));
+    sum.add(&number.to_le_bytes());
+    let head = slot.head(text.len());
+    sum.add(&head);
+    to.write(0, &head);
+    let mut at = SLOT_HEAD;
+    for piece in text.chunks(TEXT_PIECE) {
+        let mut bytes = [0; TEXT_PIECE];
+        for (to, from) in bytes.iter_mut().zip(piece) {
+            *to = from.load(Ordering::Relaxed);
+        }
+        let bytes = bytes.get(..piece.len()).unwrap_or_default();
+        sum.add(bytes);
+        to.write(at, bytes);
+        at += bytes.len();
+    }
+    // What is not written of a slot is zeros: no slot is filled twice.
+    sum.add(ZEROS.get(text.len()..).unwrap_or_default());
+    fence(Ordering::Release);
+    // The checksum last: until it is there the slot is claimed, and says nothing.
+    to.write(SLOT_LEN - 4, &sum.finish().to_le_bytes());
+}
+
+const TEXT_PIECE: usize = 32;
+static ZEROS: [u8; SLOT_TEXT] = [0; SLOT_TEXT];
+
+fn offset_of(offset: u64) -> usize {
+    usize::try_from(offset).unwrap_or(0)
+}
+
+/// Where one slot is written.
+struct Target {
+    file: i32,
+    page: *mut u8,
+    slot_at: usize,
+}
+
+impl Target {
+    fn write(&self, at: usize, bytes: &[u8]) {
+        if self.file >= 0 {
+            self.write_file(self.slot_at + at, bytes);
+        } else {
+            // SAFETY: `fill` has claimed this slot for this thread alone; it lies inside a page that stays mapped until the process exits,
+            // and every piece lies inside the slot.
+            unsafe {
+                std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.page.add(self.slot_at + at), bytes.len())
+            };
+        }
+    }
+
+    fn write_file(&self, at: usize, bytes: &[u8]) {
+        let at = libc::off_t::try_from(at).unwrap_or(0);
+        // SAFETY: pwrite is async-signal-safe; the buffer lives through the call.
+        unsafe { libc::pwrite(self.file, bytes.as_ptr().cast(), bytes.len(), at) };
+    }
+}

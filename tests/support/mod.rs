@@ -1,0 +1,11 @@
+//! What the whole-system tests share: children that can be killed, memory that survives them, events that can be told apart, and
+//! an eye on what is left on disk.
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::as_conversions, clippy::cast_possible_truncation)]
+
+pub(crate) mod board;
+pub(crate) mod child;
+pub(crate) mod image;
+pub(crate) mod log;
+pub(crate) mod random;
+pub(crate) mod words;
