@@ -59,7 +59,7 @@ pub mod crash {
 
 /// The log as events, and the view as canonical JSON, for tools that read either without a store.
 pub mod fold {
-    pub use tracewal_compact::{FOLD_VERSION, Fold, RenderError, Summary, render};
+    pub use tracewal_compact::{FOLD_VERSION, Fold, OpenSpan, RenderError, Summary, open_spans, render};
 }
 
 /// The door to the disk, at which tests can delay or fail any step.

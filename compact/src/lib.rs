@@ -16,6 +16,7 @@
 //! | `defaults` | inputs and outputs that generations have when none were given |
 //! | `tools`, `narrative`, `rfc3339` | what the tool calls add up to, the session in a sentence, dates |
 //! | `materialise`, `compactor` | writing the view, and when |
+//! | `open_spans` | what was going on when a session stopped |
 //! | `retention` | removing old sessions |
 //! | `options` | opening a store whose sessions have views |
 //! | `members`, `span_json`, `summary_json` | the parts of the document, in their order |
@@ -33,6 +34,7 @@ mod ids;
 mod materialise;
 mod members;
 mod narrative;
+mod open_spans;
 mod options;
 mod places;
 pub mod render;
@@ -50,6 +52,7 @@ mod tools;
 pub use compactor::{Compaction, Compactor};
 pub use fold::Fold;
 pub use materialise::materialise;
+pub use open_spans::{OpenSpan, open_spans};
 pub use options::{open, options, options_with};
 pub use render::{RenderError, render};
 pub use retention::{Policy, Pruned, footprint, prune};

@@ -77,6 +77,9 @@ pub fn render<S: LogSource, W: io::Write>(
     renderer.document()
 }
 
+/// What the status message of a span begins with that was not ended by what it stands for.
+pub(crate) const INTERRUPTED: &str = "interrupted: ";
+
 struct Renderer<'f, 'l, 'w, S, W> {
     fold: &'f Fold,
     log: &'l mut LogReader<S>,
@@ -153,14 +156,16 @@ impl<S: LogSource, W: io::Write> Renderer<'_, '_, '_, S, W> {
     fn span(&mut self, span: SpanNo, row: &Row) -> Result<(), RenderError<S::Error>> {
         let fold = self.fold;
         let mut view = SpanView::of(fold, self.log, row)?;
-        let mut interrupted = false;
+        // A guard that was dropped without an end has said so itself.
+        let mut interrupted = view.failed
+            && view.message.as_deref().is_some_and(|message| message.starts_with(INTERRUPTED));
         if row.end.is_none()
             && let Some((time, reason)) = fold.runs.interruption(row.run)
         {
             interrupted = true;
             view.end_time = Some(time);
             view.failed = true;
-            view.message = Some(format!("interrupted: {reason}"));
+            view.message = Some(format!("{INTERRUPTED}{reason}"));
         }
         let parent = fold.spans.parent(span, fold.root);
         let name = std::mem::take(&mut view.name);

@@ -126,3 +126,13 @@ fn open_spans_are_counted_for_the_run_that_goes_on() {
     assert_eq!(fold.summary().open_spans, 1);
     assert_eq!(fold.summary().spans, 4);
 }
+
+#[test]
+fn a_guard_that_was_dropped_says_that_its_span_was_interrupted() {
+    let view = open_then(
+        r#"{"type":"span-ended","spanId":"a","status":"error","statusMessage":"interrupted: dropped without an end"}"#,
+    );
+    assert!(ending(&view).contains("\"statusMessage\":\"interrupted: dropped without an end\",\"interrupted\":true"));
+    let view = open_then(r#"{"type":"span-ended","spanId":"a","status":"error","statusMessage":"exit 1"}"#);
+    assert!(!ending(&view).contains("interrupted"));
+}
