@@ -43,6 +43,7 @@
 //! The bytes on disk, the protocols and the invariants I1 to I11 are in SPEC.md.
 
 pub use tracewal_compact::{Compaction, Policy, Pruned, open, options, options_with, prune};
+pub use tracewal_engine::ProcessState;
 pub use tracewal_engine::{
     Access, Durability, EndSpan, Ended, Error, Health, Holder, Log, Materialised, NewSession, NewSpan,
     Options, Recovered, Repaired, Result, Session, SessionName, Span, Status, Store, WeakStore,

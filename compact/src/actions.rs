@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use tracewal_engine::guard::Guard;
 use tracewal_format::event::Event;
 
 /// The lifecycle actions that the run being read has begun and not ended.
@@ -34,7 +35,12 @@ impl OpenActions {
 
     /// The one that was begun last: actions nest, and the nearest covers what happens.
     pub(crate) fn nearest(&self) -> Option<&str> {
-        self.by_order.last_key_value().map(|(_, id)| id.as_str())
+        let nearest = if Guard::NearestAction.is_off() {
+            self.by_order.first_key_value()
+        } else {
+            self.by_order.last_key_value()
+        };
+        nearest.map(|(_, id)| id.as_str())
     }
 
     /// Another run goes on writing: the actions of a process end with it. Returns the one that was nearest.

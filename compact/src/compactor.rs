@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use tracewal_engine::guard::Guard;
 use tracewal_engine::{Materialised, Result, SessionName, Store, Views, WeakStore};
 
 use crate::materialise::materialise;
@@ -11,6 +12,8 @@ use crate::materialise::materialise;
 const SHORTEST: Duration = Duration::from_millis(25);
 /// Nor so often that more than this is written in a second: what bounds the wear of a session that goes on and on.
 const BYTES_PER_SECOND: f64 = 1.15 * 1024.0 * 1024.0;
+/// A view that was left alone, or could not be written, is tried again after this.
+const LEFT_ALONE: Duration = Duration::from_millis(100);
 /// How often sessions are looked at.
 const TICK: Duration = Duration::from_millis(10);
 /// Looking takes no more than this part of the time.
@@ -78,8 +81,13 @@ fn follow(store: &WeakStore) {
             // A view that can't be written is tried again when its time comes; the store's health says why.
             let written = store.materialise(&session);
             let size = std::fs::metadata(store.view(&session)).map_or(0, |file| file.len());
-            let seq = if written.is_ok() { seq } else { 0 };
-            views.insert(session, Known { seq, not_before: now + pause(size) });
+            // Left alone, it waits for a mark or for recovery, which change no sequence number.
+            let (seq, pause) = match written {
+                Ok(Some(_)) => (seq, pause(size)),
+                Ok(None) => (0, LEFT_ALONE),
+                Err(_) => (0, pause(size).max(LEFT_ALONE)),
+            };
+            views.insert(session, Known { seq, not_before: now + pause });
         }
         // The store is not held while nothing is done: it closes when its last user lets go.
         drop(store);
@@ -90,6 +98,6 @@ fn follow(store: &WeakStore) {
 /// How long a view of this size is left alone after it has been written.
 fn pause(size: u64) -> Duration {
     #[allow(clippy::as_conversions, clippy::cast_precision_loss)]
-    let seconds = size as f64 / BYTES_PER_SECOND;
+    let seconds = if Guard::Pause.is_off() { 0.0 } else { size as f64 / BYTES_PER_SECOND };
     SHORTEST.max(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
 }

@@ -1,5 +1,6 @@
 //! The crash records of a log: events, and crash slots that no event names.
 
+use tracewal_engine::guard::Guard;
 use tracewal_format::event::{Crashed, FoundBy};
 use tracewal_format::time::Time;
 
@@ -60,6 +61,9 @@ pub(crate) struct Crashes {
 impl Crashes {
     pub(crate) fn add(&mut self, crash: Crash) {
         self.count += 1;
+        if Guard::FirstCrashStands.is_off() {
+            self.first = None;
+        }
         self.first.get_or_insert(crash);
     }
 

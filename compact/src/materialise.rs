@@ -3,6 +3,7 @@
 
 use std::io::{self, BufWriter, Write};
 
+use tracewal_engine::guard::Guard;
 use tracewal_engine::{Error, Log, Materialised, Result, SessionName, Status, Step, Store};
 use tracewal_format::log::Reading;
 
@@ -16,11 +17,13 @@ use crate::render::{RenderError, render};
 /// What reading the log or writing the view met. The view is then the one that it was.
 pub fn materialise(store: &Store, session: &SessionName) -> Result<Option<Materialised>> {
     let _lock = store.lock_view(session)?;
-    let live = store.is_live(session);
-    let mut log = store.read(session, if live { Reading::Live } else { Reading::Whole })?;
-    let mut fold = Fold::default();
     let path = store.view(session);
+    let (mut live, mut log, mut fold) = begin(store, session)?;
     loop {
+        if store.is_live(session) != live {
+            // It has been opened or closed since, and is read differently.
+            (live, log, fold) = begin(store, session)?;
+        }
         read_to_the_end(store, session, &mut log, &mut fold)?;
         if !may_be_written(&fold, &log, live) {
             return Ok(None);
@@ -28,10 +31,18 @@ pub fn materialise(store: &Store, session: &SessionName) -> Result<Option<Materi
         let status = fold.summary().status;
         write_view(store, session, &mut log, &fold)?;
         if status == Status::Crashed || !has_crashed_since(store, session, &mut log, &mut fold)? {
-            store.release(session, |run| fold.has_ended(run))?;
+            // An entry that was written for a run which never began names the one behind the last.
+            let last = fold.summary().runs.last().map_or(0, |run| run.number);
+            store.release(session, |run| fold.has_ended(run.min(last)))?;
             return Ok(Some(Materialised { path, status }));
         }
     }
+}
+
+fn begin(store: &Store, session: &SessionName) -> Result<(bool, Log, Fold)> {
+    let live = store.is_live(session);
+    let log = store.read(session, if live { Reading::Live } else { Reading::Whole })?;
+    Ok((live, log, Fold::default()))
 }
 
 fn read_to_the_end(store: &Store, session: &SessionName, log: &mut Log, fold: &mut Fold) -> Result<()> {
@@ -42,7 +53,9 @@ fn read_to_the_end(store: &Store, session: &SessionName, log: &mut Log, fold: &m
 fn may_be_written(fold: &Fold, log: &Log, live: bool) -> bool {
     let summary = fold.summary();
     match summary.status {
-        Status::Completed | Status::Error => summary.ending_seq.is_some_and(|seq| seq <= log.durable()),
+        Status::Completed | Status::Error => {
+            Guard::DurableBeforeShown.is_off() || summary.ending_seq.is_some_and(|seq| seq <= log.durable())
+        }
         Status::Running => live || summary.runs.last().is_none_or(|run| run.ending.is_some()),
         Status::Crashed => live || summary.runs.last().is_none_or(|run| run.ending.is_some()),
     }
@@ -50,6 +63,9 @@ fn may_be_written(fold: &Fold, log: &Log, live: bool) -> bool {
 
 /// Looks again, still under the lock: a crash record that came in between makes the file that was just written wrong.
 fn has_crashed_since(store: &Store, session: &SessionName, log: &mut Log, fold: &mut Fold) -> Result<bool> {
+    if Guard::LookAgain.is_off() {
+        return Ok(false);
+    }
     log.refresh().map_err(|source| Error::Io { doing: "read", path: store.folder(session), source })?;
     read_to_the_end(store, session, log, fold)?;
     Ok(fold.summary().status == Status::Crashed)
@@ -59,7 +75,8 @@ fn has_crashed_since(store: &Store, session: &SessionName, log: &mut Log, fold: 
 fn write_view(store: &Store, session: &SessionName, log: &mut Log, fold: &Fold) -> Result<()> {
     let disk = store.disk();
     let path = store.view(session);
-    let temporary = path.with_extension("json.tmp");
+    let temporary =
+        if Guard::WrittenBeside.is_off() { path.clone() } else { path.with_extension("json.tmp") };
     let mut written = || {
         let file = disk.create(&temporary)?;
         disk.before(Step::Write(&temporary)).map_err(|source| Error::Io {
@@ -77,13 +94,17 @@ fn write_view(store: &Store, session: &SessionName, log: &mut Log, fold: &Fold) 
         })?;
         out.flush().map_err(|source| write_error(&temporary, source))?;
         let file = out.into_inner().map_err(|error| write_error(&temporary, error.into_error()))?;
-        disk.sync(&file, &temporary)?;
+        if !Guard::SyncBeforeRename.is_off() {
+            disk.sync(&file, &temporary)?;
+        }
         disk.rename(&temporary, &path)?;
         disk.sync_dir(store.traces())
     };
     written().inspect_err(|_| {
         // Half a view is worth nothing, and may be what fills the disk.
-        let _ = disk.remove_file(&temporary);
+        if !Guard::TidyAfterFailure.is_off() {
+            let _ = disk.remove_file(&temporary);
+        }
     })
 }
 

@@ -157,8 +157,8 @@ impl<S: LogSource, W: io::Write> Renderer<'_, '_, '_, S, W> {
         let fold = self.fold;
         let mut view = SpanView::of(fold, self.log, row)?;
         // A guard that was dropped without an end has said so itself.
-        let mut interrupted = view.failed
-            && view.message.as_deref().is_some_and(|message| message.starts_with(INTERRUPTED));
+        let mut interrupted =
+            view.failed && view.message.as_deref().is_some_and(|message| message.starts_with(INTERRUPTED));
         if row.end.is_none()
             && let Some((time, reason)) = fold.runs.interruption(row.run)
         {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 pub use tracewal_engine::Status;
+use tracewal_engine::guard::Guard;
 use tracewal_format::event::{EndStatus, Metadata, SpanKind, Str, Tokens};
 use tracewal_format::log::Loss;
 use tracewal_format::time::Time;
@@ -105,6 +106,7 @@ impl Summary {
 
     /// Sets what follows from how the runs ended: the one place where the status is decided (I5).
     pub(crate) fn decide(&mut self, crash: Option<&Crash>, end: Option<&SessionEnd>, last_event: Time) {
+        let crash = crash.filter(|_| end.is_none() || !Guard::CrashOutranks.is_off());
         self.crash = crash.cloned();
         self.ending_seq = end.filter(|_| crash.is_none()).map(|end| end.seq);
         (self.status, self.error, self.ended_at, self.action_id) = match (crash, end) {
@@ -115,6 +117,7 @@ impl Summary {
                 EndStatus::Completed => (Status::Completed, None, end.time, end.action_id.clone()),
                 EndStatus::Error => (Status::Error, end.error.clone(), end.time, end.action_id.clone()),
             },
+            (None, None) if Guard::RunningUntilEnded.is_off() => (Status::Completed, None, last_event, None),
             (None, None) => (Status::Running, None, last_event, None),
         };
     }

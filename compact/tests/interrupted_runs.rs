@@ -132,7 +132,10 @@ fn a_guard_that_was_dropped_says_that_its_span_was_interrupted() {
     let view = open_then(
         r#"{"type":"span-ended","spanId":"a","status":"error","statusMessage":"interrupted: dropped without an end"}"#,
     );
-    assert!(ending(&view).contains("\"statusMessage\":\"interrupted: dropped without an end\",\"interrupted\":true"));
+    assert!(
+        ending(&view)
+            .contains("\"statusMessage\":\"interrupted: dropped without an end\",\"interrupted\":true")
+    );
     let view = open_then(r#"{"type":"span-ended","spanId":"a","status":"error","statusMessage":"exit 1"}"#);
     assert!(!ending(&view).contains("interrupted"));
 }

@@ -126,6 +126,13 @@ impl Disk {
             .map_err(|e| Error::io("rename to", to, e))
     }
 
+    /// Renames, where nothing may have the new name: then [`AlreadyExists`](io::ErrorKind::AlreadyExists).
+    pub fn rename_new(&self, from: &Path, to: &Path) -> Result<()> {
+        self.before(Step::Rename(from, to))
+            .and_then(|()| rename_new(from, to))
+            .map_err(|e| Error::io("rename to", to, e))
+    }
+
     /// Removes a file; that it is not there is no error.
     pub fn remove_file(&self, path: &Path) -> Result<()> {
         match self.before(Step::Remove(path)).and_then(|()| fs::remove_file(path)) {
@@ -263,12 +270,40 @@ fn fallocate(file: &File, mode: i32, from: u64, len: u64) -> io::Result<()> {
 }
 
 #[cfg(target_os = "linux")]
+fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    match renameat2(from, to, libc::RENAME_NOREPLACE) {
+        Err(e) if is_unsupported(&e) && !to.exists() => fs::rename(from, to),
+        Err(e) if is_unsupported(&e) => Err(io::ErrorKind::AlreadyExists.into()),
+        other => other,
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    if to.exists() { Err(io::ErrorKind::AlreadyExists.into()) } else { fs::rename(from, to) }
+}
+
+/// A file system that knows rename, but not this kind.
+#[cfg(target_os = "linux")]
+fn is_unsupported(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS | libc::EOPNOTSUPP))
+}
+
+#[cfg(target_os = "linux")]
 fn exchange(one: &Path, other: &Path) -> io::Result<()> {
+    match renameat2(one, other, libc::RENAME_EXCHANGE) {
+        Err(e) if is_unsupported(&e) => exchange_in_steps(one, other),
+        done => done,
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn renameat2(one: &Path, other: &Path, flag: libc::c_uint) -> io::Result<()> {
     use std::ffi::CString;
     use std::os::unix::ffi::OsStrExt;
     let (one, other) =
         (CString::new(one.as_os_str().as_bytes())?, CString::new(other.as_os_str().as_bytes())?);
-    let (here, flag) = (libc::AT_FDCWD, libc::RENAME_EXCHANGE);
+    let here = libc::AT_FDCWD;
     // SAFETY: two strings that end in NUL and live through the call.
     if unsafe { libc::renameat2(here, one.as_ptr(), here, other.as_ptr(), flag) } == 0 {
         return Ok(());
@@ -276,9 +311,13 @@ fn exchange(one: &Path, other: &Path) -> io::Result<()> {
     Err(io::Error::last_os_error())
 }
 
-/// Elsewhere there is no such rename: three of them, between which the name is missing for a moment.
 #[cfg(not(target_os = "linux"))]
 fn exchange(one: &Path, other: &Path) -> io::Result<()> {
+    exchange_in_steps(one, other)
+}
+
+/// Where there is no such rename: three of them, between which the name is missing for a moment.
+fn exchange_in_steps(one: &Path, other: &Path) -> io::Result<()> {
     let aside = one.with_extension("exchange");
     fs::rename(other, &aside)?;
     fs::rename(one, other)?;

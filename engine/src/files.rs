@@ -10,10 +10,15 @@ use tracewal_format::log::{LogReader, LogSource, Reading, segment_file, segment_
 /// Fits into the second-level cache, so that what pread copies is still there when it is checked.
 const WINDOW: usize = 256 * 1024;
 
+/// For what is looked up, not read through.
+const LOOK_UP: usize = 16 * 1024;
+
 /// The segments in one session's folder.
 #[derive(Debug)]
 pub struct SegmentFiles {
     folder: PathBuf,
+    /// Which folder had this name when it was first looked at.
+    identity: Option<Identity>,
     file: Option<File>,
     selected: u64,
     size: u64,
@@ -32,6 +37,7 @@ impl SegmentFiles {
     pub fn new(folder: &Path) -> Self {
         SegmentFiles {
             folder: folder.to_owned(),
+            identity: None,
             file: None,
             selected: 0,
             size: 0,
@@ -48,12 +54,38 @@ impl SegmentFiles {
     pub fn open_log(folder: &Path, reading: Reading) -> io::Result<Log> {
         LogReader::new(SegmentFiles::new(folder), reading)
     }
+
+    /// A log that is removed, or replaced by a repair, while it is read is not damaged: reading it ends with an error.
+    fn check_folder(&mut self) -> io::Result<()> {
+        let now = identity(&fs::metadata(&self.folder)?);
+        if *self.identity.get_or_insert(now) == now {
+            return Ok(());
+        }
+        Err(io::Error::new(io::ErrorKind::NotFound, "it has been replaced while it was read; open it again"))
+    }
 }
+
+#[cfg(unix)]
+type Identity = (u64, u64);
+
+#[cfg(unix)]
+fn identity(folder: &fs::Metadata) -> Identity {
+    use std::os::unix::fs::MetadataExt;
+    (folder.dev(), folder.ino())
+}
+
+#[cfg(not(unix))]
+type Identity = ();
+
+/// A folder cannot be told from another of its name there; that it is gone can.
+#[cfg(not(unix))]
+fn identity(_folder: &fs::Metadata) -> Identity {}
 
 impl LogSource for SegmentFiles {
     type Error = io::Error;
 
     fn segments(&mut self) -> io::Result<Vec<u64>> {
+        self.check_folder()?;
         let mut numbers = Vec::new();
         for entry in fs::read_dir(&self.folder)? {
             let entry = entry?;
@@ -77,7 +109,10 @@ impl LogSource for SegmentFiles {
         }
         self.filled = 0;
         self.file = None;
-        match File::open(self.folder.join(segment_file(number))) {
+        let opened = File::open(self.folder.join(segment_file(number)));
+        // Asked when the file has been opened or missed: before, it could have been another folder's.
+        self.check_folder()?;
+        match opened {
             Ok(file) => {
                 self.size = file.metadata()?.len();
                 self.file = Some(file);
@@ -97,9 +132,14 @@ impl LogSource for SegmentFiles {
         if let Some(range) = inside(self.at, self.filled) {
             return Ok(self.window.get(range).unwrap_or_default());
         }
+        // What is not read on from the window is looked up here and there: then a window would be read for nothing.
+        let reads_on = self.filled > 0
+            && offset.saturating_sub(self.at) <= u64::try_from(self.filled).unwrap_or(0)
+            && offset >= self.at;
+        let ahead = if reads_on { WINDOW } else { LOOK_UP };
         // A header may claim any length: no more is read, or asked for, than the file has.
         let rest = usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX);
-        let wanted = len.max(WINDOW).min(rest.max(len.min(WINDOW)));
+        let wanted = len.max(ahead).min(rest.max(len.min(ahead)));
         if self.window.len() < wanted || self.window.len() > wanted.max(WINDOW) * 4 {
             self.window.resize(wanted, 0);
             self.window.shrink_to_fit();

@@ -17,14 +17,19 @@
 //! | `crash` | crash capture: signals, panics, exits |
 //! | `files` | reading segments |
 //! | `disk`, `filesystem` | the door to the file system, and what it promises |
+//! | `guard` | the guards against known incidents, which tests can take away |
 
 mod background;
 pub mod crash;
 mod disk;
 mod error;
+#[cfg(feature = "fault-injection")]
+mod fault;
 mod files;
 mod filesystem;
 mod fork;
+#[doc(hidden)]
+pub mod guard;
 mod layout;
 mod lock;
 mod mapping;
@@ -49,6 +54,7 @@ pub use error::{Error, Holder, Result};
 pub use files::{Log, SegmentFiles};
 pub use lock::ShortLock;
 pub use options::{Access, Durability, Options};
+pub use process::ProcessState;
 pub use repair::Repaired;
 pub use session::{Ended, NewSession, Session};
 pub use span::{EndSpan, NewSpan, Span};

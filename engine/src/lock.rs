@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 pub struct ShortLock {
     file: Option<File>,
     path: PathBuf,
+    generation: u32,
 }
 
 impl ShortLock {
@@ -21,12 +22,38 @@ impl ShortLock {
         let failed = |e| Error::io("lock", path, e);
         loop {
             let file = open(path).map_err(failed)?;
-            file.lock_exclusive().map_err(failed)?;
+            // A signal that was handled is no reason to give up.
+            while let Err(e) = file.lock_exclusive() {
+                if e.kind() != io::ErrorKind::Interrupted {
+                    return Err(failed(e));
+                }
+            }
             if is_named(&file, path) {
-                return Ok(ShortLock { file: Some(file), path: path.to_owned() });
+                return Ok(Self::held(file, path));
             }
             // The one before us removed this file and is done: the name stands for another file now, or for none.
         }
+    }
+}
+
+impl ShortLock {
+    /// Takes the lock of this name if nobody has it.
+    pub(crate) fn try_acquire(path: &Path) -> Result<Option<Self>> {
+        let failed = |e| Error::io("lock", path, e);
+        let file = open(path).map_err(failed)?;
+        match file.try_lock_exclusive() {
+            Ok(()) if is_named(&file, path) => Ok(Some(Self::held(file, path))),
+            // It has just changed hands.
+            Ok(()) => Ok(None),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(e) => Err(failed(e)),
+        }
+    }
+
+    fn held(file: File, path: &Path) -> Self {
+        #[cfg(unix)]
+        crate::fork::keep_from_children(std::os::fd::AsRawFd::as_raw_fd(&file));
+        ShortLock { file: Some(file), path: path.to_owned(), generation: crate::fork::generation() }
     }
 }
 
@@ -34,8 +61,17 @@ impl Drop for ShortLock {
     fn drop(&mut self) {
         // Removed first, while the lock is held: whoever waits for this file finds that its name is gone, and starts again.
         // Failing to remove it costs an empty file.
+        let Some(file) = self.file.take() else { return };
+        if self.generation != crate::fork::generation() {
+            // A child: the lock is its parent's, and the descriptor has been closed here.
+            std::mem::forget(file);
+            return;
+        }
         let _ = std::fs::remove_file(&self.path);
-        self.file.take();
+        #[cfg(unix)]
+        crate::fork::forget_lock(std::os::fd::AsRawFd::as_raw_fd(&file));
+        // Given up in so many words: a child may have been forked in the middle, and closing alone would leave the lock with it.
+        let _ = fs2::FileExt::unlock(&file);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Who has a session open, and whether that writer still lives (SPEC.md section 10).
 
 use std::fs::File;
+use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,9 @@ use crate::small_file::SmallFile;
 /// How long a writer that is exiting or dumping core is waited for.
 const LEAVING: Duration = Duration::from_secs(10);
 
+/// How often a new entry may be taken for a dead writer's.
+const ENLISTINGS: u32 = 100;
+
 /// This process's entry in a store: locked for as long as it lives.
 #[derive(Debug)]
 pub(crate) struct Writer {
@@ -27,8 +31,25 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Puts the entry into place: written and locked under a temporary name first, so that nobody can find it unlocked.
+    /// Puts the entry into place. Whoever clears away after dead writers may come by before the new entry is locked: he takes it for
+    /// a dead one's, and removes it, or holds its lock for the moment of asking. Then another one is made.
     pub(crate) fn enlist(layout: &Layout, disk: &Disk) -> Result<Self> {
+        let mut tries = 1;
+        loop {
+            match Self::enlist_once(layout, disk) {
+                Err(Error::Io { source, .. })
+                    if tries < ENLISTINGS
+                        && matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::WouldBlock) =>
+                {
+                    tries += 1;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// Written and locked under a temporary name first, so that nobody can find it unlocked under its own.
+    fn enlist_once(layout: &Layout, disk: &Disk) -> Result<Self> {
         let (id, identity) = (random::u128()?, Identity::current());
         let path = layout.writer(id);
         let temporary = path.with_extension("tmp");
@@ -145,7 +166,7 @@ pub(crate) fn writer_lives(layout: &Layout, id: u128, identity: &Identity, here:
     let path = layout.writer(id);
     let file = match File::open(&path) {
         Ok(file) => file,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(e) => return Err(Error::io("open", &path, e)),
     };
     let asked = Instant::now();

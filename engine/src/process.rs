@@ -1,5 +1,7 @@
 //! Which process this is, and whether another one still lives.
 
+use tracewal_format::event::RunStarted;
+
 use crate::small_file::SmallFile;
 
 /// What identifies a process beyond its id, which is used again.
@@ -12,6 +14,40 @@ pub(crate) struct Identity {
     pub(crate) pid_namespace: Option<u64>,
     pub(crate) host: Option<String>,
     pub(crate) exe: Option<String>,
+}
+
+/// Whether a process that wrote to a session is still there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProcessState {
+    /// It runs.
+    Running,
+    /// There is no process of its number.
+    Gone,
+    /// Another process has its number now.
+    Reused,
+    /// It ran elsewhere, or before this machine was started.
+    Unknown,
+}
+
+impl ProcessState {
+    /// What is known here about the process that a `run-started` event names.
+    #[must_use]
+    pub fn of(started: &RunStarted<'_>) -> Self {
+        let here = Identity::current();
+        let known = Identity {
+            pid: started.pid,
+            start_ticks: started.start_time_ticks,
+            boot_id: started.boot_id.as_deref().map(str::to_owned),
+            pid_namespace: started.pid_namespace,
+            ..Identity::default()
+        };
+        match known.life(&here) {
+            Life::Alive | Life::Leaving => ProcessState::Running,
+            Life::Unknown => ProcessState::Unknown,
+            Life::Gone if linux::stat(started.pid).is_ok_and(|stat| stat.is_some()) => ProcessState::Reused,
+            Life::Gone => ProcessState::Gone,
+        }
+    }
 }
 
 /// What is known about a process.
@@ -33,7 +69,7 @@ impl Identity {
         let pid = std::process::id();
         Identity {
             pid,
-            start_ticks: linux::stat(pid).map(|stat| stat.start_ticks),
+            start_ticks: linux::stat(pid).ok().flatten().map(|stat| stat.start_ticks),
             boot_id: linux::boot_id(),
             pid_namespace: linux::pid_namespace(),
             host: linux::host(),
@@ -87,10 +123,13 @@ impl Identity {
             return Life::Unknown;
         }
         match linux::stat(self.pid) {
-            None => Life::Gone,
-            Some(stat) if self.start_ticks.is_some_and(|start| start != stat.start_ticks) => Life::Gone,
-            Some(stat) if stat.leaving => Life::Leaving,
-            Some(_) => Life::Alive,
+            // That it cannot be asked (no descriptor is free, it is hidden) says nothing about it.
+            Err(_) => Life::Unknown,
+            Ok(None) => Life::Gone,
+            Ok(Some(stat)) if self.start_ticks.is_some_and(|start| start != stat.start_ticks) => Life::Gone,
+            Ok(Some(stat)) if stat.is_dead => Life::Gone,
+            Ok(Some(stat)) if stat.leaving => Life::Leaving,
+            Ok(Some(_)) => Life::Alive,
         }
     }
 }
@@ -98,25 +137,43 @@ impl Identity {
 #[cfg(target_os = "linux")]
 mod linux {
     use std::fs;
+    use std::io;
     use std::os::unix::fs::MetadataExt;
 
     pub(super) struct Stat {
         pub(super) start_ticks: u64,
         pub(super) leaving: bool,
+        /// Nobody has waited for it yet, and that is all there is of it.
+        pub(super) is_dead: bool,
     }
 
     /// `PF_EXITING` and `PF_DUMPCORE` of the kernel's `include/linux/sched.h`, in field 9 of `/proc/<pid>/stat`.
     const EXITING_OR_DUMPING: u64 = 0x4 | 0x200;
 
-    pub(super) fn stat(pid: u32) -> Option<Stat> {
-        let text = fs::read(format!("/proc/{pid}/stat")).ok()?;
-        let text = String::from_utf8_lossy(&text);
+    /// `Ok(None)`: there is no such process.
+    pub(super) fn stat(pid: u32) -> io::Result<Option<Stat>> {
+        match fs::read(format!("/proc/{pid}/stat")) {
+            Ok(text) => parse(&text).map(Some).ok_or_else(|| io::ErrorKind::InvalidData.into()),
+            // ENOENT, or ESRCH when it went between opening and reading.
+            Err(e) if e.kind() == io::ErrorKind::NotFound || e.raw_os_error() == Some(libc::ESRCH) => {
+                Ok(None)
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    fn parse(text: &[u8]) -> Option<Stat> {
+        let text = String::from_utf8_lossy(text);
         // The command's name may hold anything, also parentheses: what follows the last one is fixed.
         let mut fields = text.get(text.rfind(')')? + 2..)?.split(' ');
         let state = fields.next()?;
         let flags: u64 = fields.nth(5)?.parse().ok()?;
-        let start_ticks = fields.nth(12)?.parse().ok()?;
-        Some(Stat { start_ticks, leaving: matches!(state, "Z" | "X") || flags & EXITING_OR_DUMPING != 0 })
+        let threads: u64 = fields.nth(10)?.parse().ok()?;
+        let start_ticks = fields.nth(1)?.parse().ok()?;
+        let is_zombie = matches!(state, "Z" | "X");
+        // A zombie's own files are closed. Other threads of it, which the kernel counts until they are gone, may have some open.
+        let is_dead = is_zombie && threads <= 1;
+        Some(Stat { start_ticks, leaving: is_zombie || flags & EXITING_OR_DUMPING != 0, is_dead })
     }
 
     pub(super) fn boot_id() -> Option<String> {
@@ -138,10 +195,11 @@ mod linux {
     pub(super) struct Stat {
         pub(super) start_ticks: u64,
         pub(super) leaving: bool,
+        pub(super) is_dead: bool,
     }
 
-    pub(super) fn stat(_pid: u32) -> Option<Stat> {
-        None
+    pub(super) fn stat(_pid: u32) -> std::io::Result<Option<Stat>> {
+        Err(std::io::ErrorKind::Unsupported.into())
     }
 
     pub(super) fn boot_id() -> Option<String> {

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::fs;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tracewal_format::event::{Crashed, Event, FoundBy, Gap};
 use tracewal_format::log::{Item, Loss, LossKind, Reading, SlotEntry, segment_file};
@@ -13,14 +13,15 @@ use tracewal_format::time::Time;
 
 use crate::error::{Error, Result};
 use crate::files::{Log, SegmentFiles};
+use crate::guard::Guard;
 use crate::layout::Layout;
-use crate::lock::ShortLock;
+use crate::lock::{ShortLock, is_locked};
 use crate::owner::{Entry, Owner, writer_lives};
 use crate::process::Identity;
 use crate::random;
 use crate::segment_writer::SegmentWriter;
 use crate::small_file::SmallFile;
-use crate::store::{Recovered, SessionName, Store, lock};
+use crate::store::{Recovered, SessionName, Store};
 
 /// Where a log ends, and what the next run needs to know.
 #[derive(Clone, Debug)]
@@ -37,6 +38,20 @@ impl LogEnd {
     pub(crate) fn empty(uid: u128) -> Self {
         LogEnd { uid, generation: 0, last_segment: 0, last_run: 0, next_seq: 1 }
     }
+
+    /// The number of the segment behind the last. A stray file may have any number, also the highest (I11).
+    pub(crate) fn next_segment(&self, folder: &Path) -> Result<u64> {
+        self.last_segment.checked_add(1).ok_or_else(|| no_next("find a number for a segment in", folder))
+    }
+
+    /// The number of the run behind the last.
+    pub(crate) fn next_run(&self, folder: &Path) -> Result<u32> {
+        self.last_run.checked_add(1).ok_or_else(|| no_next("find a number for a run in", folder))
+    }
+}
+
+fn no_next(doing: &'static str, folder: &Path) -> Error {
+    Error::io(doing, folder, std::io::ErrorKind::InvalidData.into())
 }
 
 /// What is found at the end of a log.
@@ -85,7 +100,7 @@ pub(crate) fn recover_store(store: &Store) -> Result<Recovered> {
             Ok(false) => {}
             Err(error) => {
                 // I7: the others are not kept from being recovered.
-                lock(&store.0.health).failed_recoveries.push((session.id().to_owned(), error.to_string()));
+                store.0.note_failed_recovery(&session, &error);
                 recovered.failed.push((session, error.to_string()));
             }
         }
@@ -101,7 +116,10 @@ fn recover_owned(store: &Store, session: &SessionName) -> Result<bool> {
         return Ok(false);
     }
     {
-        let _lock = ShortLock::acquire(&layout.owner_lock(session.name()))?;
+        // I7: whoever has the lock is dealing with this session; the others do not wait for it.
+        let Some(owner_lock) = ShortLock::try_acquire(&layout.owner_lock(session.name()))? else {
+            return Ok(false);
+        };
         if Owner::read(layout, session.name())? == Entry::Absent {
             return Ok(false);
         }
@@ -112,11 +130,79 @@ fn recover_owned(store: &Store, session: &SessionName) -> Result<bool> {
         }
         match recover_session(store, session) {
             Err(Error::Busy { .. }) => return Ok(false),
-            other => other?,
-        };
+            Err(error) => match unreadable(&layout.session(session.name()))? {
+                None => return Err(error),
+                // A power cut came before anything of it was durable: it has a name, and holds nothing.
+                Some(losses) if losses.is_empty() => {}
+                Some(losses) => {
+                    // No header is left, and nothing more can be done for it. What is there stays, and shows as damage.
+                    store.0.note_losses(session, &losses);
+                    store.disk().remove_file(&layout.owner(session.name()))?;
+                    return Ok(false);
+                }
+            },
+            Ok(_) => {
+                drop(owner_lock);
+                store.materialise_if_free(session)?;
+                return Ok(true);
+            }
+        }
     }
-    store.materialise(session)?;
-    Ok(true)
+    store.remove(session)?;
+    Ok(false)
+}
+
+/// Who has the session open, if somebody alive does. Under its owner lock.
+pub(crate) fn open_elsewhere(store: &Store, session: &SessionName) -> Result<Option<Owner>> {
+    let (layout, here) = (&store.0.layout, store.0.identity());
+    let mine = |writer: u128| Some(writer) == store.0.writer_id();
+    if let Entry::Named(owner) = Owner::read(layout, session.name())? {
+        let alive = if mine(owner.writer) {
+            store.0.is_live_here(session.name())
+        } else {
+            owner.lives(layout, &here)?
+        };
+        return Ok(alive.then_some(owner));
+    }
+    // No entry, or one that cannot be read. A log that was closed in order is sealed; if this one is not, whoever made its last segment
+    // may be writing to it.
+    let folder = layout.session(session.name());
+    if !folder.exists() {
+        return Ok(None);
+    }
+    let log = open(&folder)?;
+    let Some(last) = log.headers().last() else { return Ok(None) };
+    if log.seal(last.number).is_some() || (mine(last.writer) && !store.0.is_live_here(session.name())) {
+        return Ok(None);
+    }
+    let identity = writer_identity(layout, last.writer);
+    let owner = Owner { writer: last.writer, session_uid: last.session_uid, run: last.run, identity };
+    Ok((mine(owner.writer) || owner.lives(layout, &here)?).then_some(owner))
+}
+
+/// What a writer's own entry says of its process; nothing, if it says nothing.
+fn writer_identity(layout: &Layout, id: u128) -> Identity {
+    match SmallFile::read(&layout.writer(id), "tracewal-writer") {
+        Ok(Some(Some(text))) => Identity::read_from(&text),
+        _ => Identity::default(),
+    }
+}
+
+/// What is lost of a log of which no segment can be read. `None`: one can, or a newer version may.
+pub(crate) fn unreadable(folder: &Path) -> Result<Option<Vec<Loss>>> {
+    let mut log = open(folder)?;
+    if log.headers().next().is_some() {
+        return Ok(None);
+    }
+    let mut losses = Vec::new();
+    while let Some(item) = log.next().map_err(|e| Error::io("read", folder, e))? {
+        match item {
+            Item::Loss(loss) if loss.kind == LossKind::TooNew => return Ok(None),
+            Item::Loss(loss) => losses.push(loss),
+            _ => {}
+        }
+    }
+    Ok(Some(losses))
 }
 
 /// Under the session's owner lock: makes sure that no living writer has it, records the crash of a dead one, and copies what
@@ -125,29 +211,17 @@ fn recover_owned(store: &Store, session: &SessionName) -> Result<bool> {
 /// # Errors
 /// [`Busy`](Error::Busy), [`TooNew`](Error::TooNew), or what reading and writing met.
 pub(crate) fn recover_session(store: &Store, session: &SessionName) -> Result<LogEnd> {
-    let layout = &store.0.layout;
     let here = store.0.identity();
-    let busy = |owner: &Owner| Error::Busy { session: session.id().to_owned(), holder: owner.holder() };
-    let owned_run = match Owner::read(layout, session.name())? {
-        Entry::Absent | Entry::Unreadable => None,
-        Entry::Named(owner) => {
-            let mine = Some(owner.writer) == store.0.writer_id();
-            let alive =
-                if mine { store.0.is_live_here(session.name()) } else { owner.lives(layout, &here)? };
-            if alive {
-                return Err(busy(&owner));
-            }
-            Some(owner.run)
-        }
-    };
-    let folder = layout.session(session.name());
-    let survey = survey(&folder, owned_run)?;
-    if !survey.losses.is_empty() {
-        let mut health = lock(&store.0.health);
-        health.losses.extend(survey.losses.iter().map(|loss| (session.id().to_owned(), loss.clone())));
+    if let Some(owner) = open_elsewhere(store, session)? {
+        return Err(Error::Busy { session: session.id().to_owned(), holder: owner.holder() });
     }
+    let folder = store.0.layout.session(session.name());
+    let survey = survey(&folder, &here)?;
+    store.0.note_losses(session, &survey.losses);
     let crashes = crash_records(&survey, &here);
     if crashes.is_empty() && survey.durable + 1 >= survey.end.next_seq {
+        // A recovery that was interrupted may have written its segment, and not made the name durable.
+        store.disk().sync_dir(&folder)?;
         return Ok(survey.end);
     }
     write_tail(store, &folder, &survey, &crashes)
@@ -156,8 +230,20 @@ pub(crate) fn recover_session(store: &Store, session: &SessionName) -> Result<Lo
 /// Under the session's owner lock: records that the last run crashed, which has been closed by this process.
 pub(crate) fn record_crash(store: &Store, session: &SessionName, crashed: Crashed<'static>) -> Result<()> {
     let folder = store.0.layout.session(session.name());
-    let survey = survey(&folder, None)?;
-    let crashed = Crashed { run: Some(survey.last.run), ..crashed };
+    if open_elsewhere(store, session)?.is_some() {
+        return Ok(());
+    }
+    let survey = survey(&folder, &store.0.identity())?;
+    let writer = store.0.must_write()?;
+    if survey.last.writer != writer.id {
+        // Somebody has resumed it since: what became of it then is not ours to say.
+        return Ok(());
+    }
+    // The entry first: if this process does not come to write the view, recovery does.
+    let (session_uid, run) = (survey.end.uid, survey.last.run);
+    let owner = Owner { writer: writer.id, session_uid, run, identity: writer.identity.clone() };
+    owner.write(&store.0.layout, store.disk(), session.name())?;
+    let crashed = Crashed { run: Some(run), ..crashed };
     write_tail(store, &folder, &survey, &[(survey.last_time, crashed)]).map(|_| ())
 }
 
@@ -166,16 +252,22 @@ fn open(folder: &Path) -> Result<Log> {
 }
 
 /// Reads the last run, from its first segment.
-fn survey(folder: &Path, owned_run: Option<u32>) -> Result<Survey> {
+fn survey(folder: &Path, here: &Identity) -> Result<Survey> {
     let failed = |e| Error::io("read", folder, e);
     let mut log = open(folder)?;
-    let unreadable = || {
-        let path = folder.to_owned();
-        Error::io("find a segment to read in", &path, std::io::ErrorKind::InvalidData.into())
+    let Some(last) = log.headers().last().cloned() else {
+        // Not one that can be read. That a newer version wrote them is another matter than damage.
+        while let Some(item) = log.next().map_err(failed)? {
+            if let Item::Loss(loss) = item
+                && loss.kind == LossKind::TooNew
+            {
+                return Err(Error::TooNew { path: folder.join(loss.file) });
+            }
+        }
+        return Err(Error::io("find a segment to read in", folder, std::io::ErrorKind::InvalidData.into()));
     };
-    let last = log.headers().last().cloned().ok_or_else(unreadable)?;
-    // An entry that was written for a run which never began names the one behind the last.
-    let run = owned_run.map_or(last.run, |run| run.min(last.run));
+    // Not what the owner entry says: it may be of a run that never began, or, after a power cut, of the one before.
+    let run = last.run;
     let first = log.headers().find(|header| header.run == run).map_or(1, |header| header.first_seq);
     log.skip_to(first);
     let mut survey = Survey {
@@ -218,7 +310,20 @@ fn survey(folder: &Path, owned_run: Option<u32>) -> Result<Survey> {
     survey.durable = survey.durable.max(log.durable());
     survey.end.next_seq = log.next_seq();
     survey.end.last_segment = log.last_segment();
+    let losses = std::mem::take(&mut survey.losses).into_iter();
+    survey.losses = losses.map(|loss| judged(loss, &log, survey.durable, here.boot_id_bits())).collect();
     Ok(survey)
+}
+
+/// After a power cut a loss that no mark covers is not called damage: the segment that recovery writes is of this boot, and so makes
+/// it `unsynced` (SPEC.md section 7), but it also takes the place from which a reader could tell.
+fn judged(loss: Loss, log: &Log, durable: u64, boot_id: u128) -> Loss {
+    let is_earlier = |header: &Header| header.boot_id != 0 && boot_id != 0 && header.boot_id != boot_id;
+    let mut headers = log.headers().filter(|header| segment_file(header.number) == loss.file);
+    let is_unsynced = loss.kind == LossKind::Damage
+        && loss.missing.is_some_and(|(first, _)| first > durable)
+        && headers.next().is_some_and(is_earlier);
+    if is_unsynced { Loss { kind: LossKind::Unsynced, ..loss } } else { loss }
 }
 
 /// The crash records that the run has to get (SPEC.md section 10, step 2).
@@ -267,11 +372,12 @@ fn write_tail(
     crashes: &[(Time, Crashed<'static>)],
 ) -> Result<LogEnd> {
     let failed = |e| Error::io("read", folder, e);
-    let number = survey.end.last_segment + 1;
+    let number = survey.end.next_segment(folder)?;
     let path = folder.join(segment_file(number));
+    let boot_id = store.0.identity().boot_id_bits();
     let header = Header {
         writer: store.0.writer_id().unwrap_or(0),
-        boot_id: store.0.identity().boot_id_bits(),
+        boot_id,
         number,
         first_seq: survey.durable + 1,
         salt: random::u64()?,
@@ -284,10 +390,11 @@ fn write_tail(
     log.skip_to(survey.durable + 1);
     while let Some(item) = log.next().map_err(failed)? {
         match item {
-            Item::Event(entry) if entry.seq > survey.durable => {
+            Item::Event(entry) if entry.seq > survey.durable && !Guard::CopyUnproved.is_off() => {
                 writer.copy(entry.seq, entry.time, entry.kind, entry.flags & !4, entry.body)?;
             }
             Item::Loss(loss) => {
+                let loss = judged(loss, &log, survey.durable, boot_id);
                 if let Some(gap) = gap_above(&loss, survey.durable) {
                     writer.gap(&gap)?;
                 }
@@ -316,6 +423,12 @@ pub(crate) fn gap_above(loss: &Loss, durable: u64) -> Option<Gap<'static>> {
     })
 }
 
+/// How long ago a file was written; no time at all, if that cannot be told.
+fn age(path: &Path) -> Duration {
+    let modified = fs::metadata(path).and_then(|file| file.modified()).ok();
+    modified.and_then(|at| at.elapsed().ok()).unwrap_or_default()
+}
+
 /// Removes what is nobody's: half-made sessions and entries of dead writers, and the trash.
 fn clear_away(store: &Store) -> Result<()> {
     let (layout, disk) = (&store.0.layout, store.disk());
@@ -324,31 +437,37 @@ fn clear_away(store: &Store) -> Result<()> {
         if Some(id) == store.0.writer_id() {
             return true;
         }
-        let identity = match SmallFile::read(&layout.writer(id), "tracewal-writer") {
-            Ok(None) => return false,
-            Ok(Some(Some(text))) => Identity::read_from(&text),
-            _ => Identity::default(),
-        };
         // In doubt it lives.
-        writer_lives(layout, id, &identity, &here).unwrap_or(true)
+        writer_lives(layout, id, &writer_identity(layout, id), &here).unwrap_or(true)
     };
     let id_of = |hex: &str| u128::from_str_radix(hex.get(..32)?, 16).ok();
     for name in names(&layout.sessions(), |name| name.starts_with(".new-"))? {
         if name.strip_prefix(".new-").and_then(id_of).is_some_and(|id| !lives(id)) {
-            disk.remove_dir_all(&layout.sessions().join(name))?;
+            // What cannot be removed stays, and keeps nobody from anything.
+            let _ = disk.remove_dir_all(&layout.sessions().join(name));
         }
     }
     let owners = owner_names(layout)?;
     let named: Vec<Entry> = owners.iter().filter_map(|name| Owner::read(layout, name).ok()).collect();
     for name in names(&layout.writers(), |_| true)? {
         let Some(id) = id_of(&name) else { continue };
+        if name.ends_with(".tmp") {
+            // A writer that is arriving holds its lock already; in doubt it is one.
+            let arriving = fs::File::open(layout.writers().join(&name)).and_then(|file| is_locked(&file));
+            if arriving.unwrap_or(true) {
+                continue;
+            }
+        }
         let is_named = named.iter().any(|entry| matches!(entry, Entry::Named(owner) if owner.writer == id));
-        if !is_named && !lives(id) {
-            disk.remove_file(&layout.writers().join(name))?;
+        let path = layout.writers().join(&name);
+        // A temporary name is that of a writer which is just coming; only an old one is left over.
+        let is_coming = name.contains('.') && age(&path) < Duration::from_secs(60);
+        if !is_named && !is_coming && !lives(id) {
+            let _ = disk.remove_file(&path);
         }
     }
     for name in names(&layout.trash(), |_| true)? {
-        disk.remove_dir_all(&layout.trash().join(name))?;
+        let _ = disk.remove_dir_all(&layout.trash().join(name));
     }
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! Making a damaged log sound again, and removing sessions (SPEC.md section 13).
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tracewal_format::event::{Event, Gap};
-use tracewal_format::log::{Item, Loss, LossKind, Reading, segment_file};
+use tracewal_format::log::{Item, Loss, LossKind, Reading, segment_file, segment_number};
 use tracewal_format::segment::Header;
 use tracewal_format::time::Time;
 
@@ -13,7 +13,7 @@ use crate::owner::{Entry, Owner};
 use crate::random;
 use crate::recovery;
 use crate::segment_writer::SegmentWriter;
-use crate::store::{SessionName, Store};
+use crate::store::{SessionName, Store, identify};
 
 /// What a repair did.
 #[derive(Clone, Debug)]
@@ -68,10 +68,10 @@ impl Store {
                 return Err(Error::TooNew { path: self.folder(session).join(&loss.file) });
             }
             let rebuilt = layout.sessions().join(format!("{}.rebuild", session.name()));
-            self.disk().remove_dir_all(&rebuilt)?;
+            self.clear_rebuild(session, &rebuilt)?;
             self.disk().make_dir(&rebuilt)?;
             let generation = self.rebuild(session, &rebuilt)?;
-            let kept = layout.sessions().join(format!("{}.broken-{}", session.name(), generation - 1));
+            let kept = self.name_for_broken(session, generation - 1);
             let folder = self.folder(session);
             self.disk().sync_dir(&rebuilt)?;
             self.disk().exchange(&rebuilt, &folder)?;
@@ -79,8 +79,52 @@ impl Store {
             self.disk().sync_dir(&layout.sessions())?;
             Repaired { losses, kept: Some(kept) }
         };
-        self.materialise(session)?;
+        // The log is sound; why its view could not be written, the store's health says.
+        let _ = self.materialise(session);
         Ok(repaired)
+    }
+
+    /// A name under which nothing is kept yet.
+    fn name_for_broken(&self, session: &SessionName, generation: u32) -> PathBuf {
+        let sessions = self.0.layout.sessions();
+        let first = sessions.join(format!("{}.broken-{generation}", session.name()));
+        let more = (2_u64..).map(|n| sessions.join(format!("{}.broken-{generation}-{n}", session.name())));
+        std::iter::once(first).chain(more).find(|path| !path.exists()).unwrap_or_default()
+    }
+
+    /// What an earlier repair left: half a rebuilt log, which is worth nothing, or, when it was stopped behind the exchange, the only copy
+    /// of the log as it was.
+    fn clear_rebuild(&self, session: &SessionName, rebuilt: &Path) -> Result<()> {
+        let generation = |folder: &Path| identify(folder).map(|header| header.generation);
+        match (generation(rebuilt), generation(&self.folder(session))) {
+            (None, _) if rebuilt.exists() && self.is_half_made(rebuilt) => {
+                self.disk().remove_dir_all(rebuilt)
+            }
+            (Some(old), Some(new)) if old > new => self.disk().remove_dir_all(rebuilt),
+            (old, _) if rebuilt.exists() => {
+                self.disk().rename(rebuilt, &self.name_for_broken(session, old.unwrap_or(0)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a folder holds no segment under its own name.
+    fn is_half_made(&self, folder: &Path) -> bool {
+        let mut files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        !files.any(|file| file.file_name().to_str().is_some_and(|name| segment_number(name).is_some()))
+    }
+
+    /// The copies that repairs have kept of a session.
+    fn broken_copies(&self, session: &SessionName) -> Vec<PathBuf> {
+        let prefix = format!("{}.", session.name());
+        let entries = std::fs::read_dir(self.0.layout.sessions()).into_iter().flatten().flatten();
+        let is_copy = |name: &str| {
+            name.strip_prefix(&prefix).is_some_and(|rest| rest.starts_with("broken-") || rest == "rebuild")
+        };
+        entries
+            .filter(|entry| entry.file_name().to_str().is_some_and(is_copy))
+            .map(|entry| entry.path())
+            .collect()
     }
 
     /// Removes a session, log and view together.
@@ -97,27 +141,30 @@ impl Store {
         let disk = self.disk();
         let trash = layout.trash().join(format!("{}-{:016x}", session.name(), random::u64()?));
         disk.remove_file(&layout.view(session.name()))?;
+        // In this order a power cut leaves no view of a session that is gone: nobody would ever remove it.
+        disk.sync_dir(layout.traces())?;
         disk.rename(&self.folder(session), &trash)?;
         disk.sync_dir(&layout.sessions())?;
-        disk.sync_dir(layout.traces())?;
         disk.remove_file(&layout.owner(session.name()))?;
+        // What repairs have kept of it goes with it: it is the same session, with the same secrets.
+        for copy in self.broken_copies(session) {
+            disk.remove_dir_all(&copy)?;
+        }
         disk.remove_dir_all(&trash)
     }
 
     fn refuse_if_open(&self, session: &SessionName) -> Result<()> {
         let layout = &self.0.layout;
-        if let Entry::Named(owner) = Owner::read(layout, session.name())? {
-            let mine = Some(owner.writer) == self.0.writer_id();
-            let open = if mine {
-                self.0.is_live_here(session.name())
-            } else {
-                owner.lives(layout, &self.0.identity())?
-            };
-            if open {
-                return Err(Error::Busy { session: session.id().to_owned(), holder: owner.holder() });
-            }
+        if let Some(owner) = recovery::open_elsewhere(self, session)? {
+            return Err(Error::Busy { session: session.id().to_owned(), holder: owner.holder() });
+        }
+        if Owner::read(layout, session.name())? != Entry::Absent {
             // A dead writer's session is recovered before anything else is done to it.
-            recovery::recover_session(self, session)?;
+            match recovery::recover_session(self, session) {
+                // Of a log in which nothing can be read, nothing can be recovered.
+                Err(_) if recovery::unreadable(&self.folder(session))?.is_some() => {}
+                other => drop(other?),
+            }
         }
         Ok(())
     }
@@ -128,7 +175,7 @@ impl Store {
         let failed = |e| Error::io("read", &folder, e);
         let mut log = self.read(session, Reading::Whole)?;
         let headers: Vec<Header> = log.headers().cloned().collect();
-        let generation = headers.iter().map(|header| header.generation).max().unwrap_or(0) + 1;
+        let generation = headers.iter().map(|header| header.generation).max().unwrap_or(0).saturating_add(1);
         let mut rebuild =
             Rebuild { store: self, to, generation, headers, writer: None, number: 0, run_first: (0, 0) };
         while let Some(item) = log.next().map_err(failed)? {

@@ -14,6 +14,7 @@ use tracewal_format::time::Time;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::filesystem::Promise;
+use crate::guard::Guard;
 use crate::mapping::Mapping;
 
 /// Kept at the end of every segment for endings, crash records and marks, so that a full disk does not silence them.
@@ -185,6 +186,13 @@ impl Segment {
         Ok(())
     }
 
+    /// The same, where no file may have that name.
+    pub(crate) fn rename_new(&mut self, disk: &Disk, path: &Path) -> Result<()> {
+        disk.rename_new(&self.path, path)?;
+        self.path = path.to_owned();
+        Ok(())
+    }
+
     pub(crate) fn published(&self) -> Published {
         let mark = Mark(self.published.load(Ordering::Acquire));
         Published { offset: mark.offset(), next_seq: self.header.first_seq + mark.seq_delta() }
@@ -230,14 +238,52 @@ impl Segment {
         // SAFETY: the range was just reserved by this thread, and nobody else gets it: reservations only move forward.
         let room = unsafe { mapping.exclusive(offset..offset + len) };
         let word = room.and_then(|room| self.encode(room, append, stamp, start));
+        #[cfg(feature = "fault-injection")]
+        if let (Some(word), Some(fault)) = (word, crate::fault::chosen()) {
+            self.publish_wrongly(fault, mapping, word, start, end, offset..offset + len);
+            return Ok(self.header.first_seq + start.seq_delta());
+        }
         self.await_turn(start);
-        if let Some(word) = word {
+        if let Some(word) = word.filter(|_| !Guard::PublishedBeforeReturn.is_off()) {
             mapping.publish(offset, word);
         }
         self.published.store(end.0, Ordering::Release);
         match word {
             Some(_) => Ok(self.header.first_seq + start.seq_delta()),
             None => Err(Refused::Failed(unencodable(&self.path))),
+        }
+    }
+
+    #[cfg(feature = "fault-injection")]
+    fn publish_wrongly(
+        &self,
+        fault: crate::fault::Fault,
+        mapping: &Mapping,
+        word: [u8; 8],
+        start: Mark,
+        end: Mark,
+        range: std::ops::Range<usize>,
+    ) {
+        match fault {
+            crate::fault::Fault::WordFirst => {
+                let behind_word = range.start + 8..range.end;
+                // SAFETY: the range is still this thread's alone, as in `append_mapped`.
+                let Some(rest) = (unsafe { mapping.exclusive(behind_word) }) else { return };
+                let whole = rest.to_vec();
+                rest.fill(0);
+                self.await_turn(start);
+                mapping.publish(range.start, word);
+                std::thread::yield_now();
+                rest.copy_from_slice(&whole);
+                self.published.store(end.0, Ordering::Release);
+            }
+            crate::fault::Fault::OutOfTurn => {
+                if start.offset().is_multiple_of(64) {
+                    std::thread::yield_now();
+                }
+                mapping.publish(range.start, word);
+                self.published.fetch_max(end.0, Ordering::AcqRel);
+            }
         }
     }
 
@@ -301,8 +347,9 @@ impl Segment {
         if let Err(error) = written {
             // What was written in part is not published to our readers, and the next record overwrites it.
             let _ = write_at(file, &[0; 8], start.offset());
-            let closed = self.reserved.load(Ordering::Acquire) & CLOSED;
-            self.reserved.store(start.0 | closed, Ordering::Release);
+            // In one step, so that a close in between is not taken back.
+            let give_back = |now: u64| Some(start.0 | (now & CLOSED));
+            let _ = self.reserved.fetch_update(Ordering::AcqRel, Ordering::Acquire, give_back);
             return Err(Refused::Failed(error));
         }
         self.published.store(end.0, Ordering::Release);
@@ -330,7 +377,16 @@ impl Segment {
     pub(crate) fn seal(&self, disk: &Disk) -> Result<()> {
         let Published { offset, next_seq } = self.published();
         let seal = Seal { count: next_seq - self.header.first_seq, last_seq: next_seq - 1, end: offset };
-        self.write_page(disk, SEAL_AT, &seal.encode(&self.salted))
+        let bytes = seal.encode(&self.salted);
+        match (&self.medium, usize::try_from(SEAL_AT), bytes.split_first_chunk()) {
+            // The magic last: a process that is killed on the way leaves no seal, and no damaged one either.
+            (Medium::Mapped(mapping), Ok(at), Some((magic, rest))) => {
+                self.write_page(disk, SEAL_AT + 8, rest)?;
+                mapping.publish(at, *magic);
+                Ok(())
+            }
+            _ => self.write_page(disk, SEAL_AT, &bytes),
+        }
     }
 
     /// Gives unused blocks back. Only when it is sealed.

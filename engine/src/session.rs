@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use tracewal_format::event::{
@@ -16,6 +16,7 @@ use tracewal_format::time::Time;
 use crate::crash::{self, Place};
 use crate::error::{Error, Result};
 use crate::fork;
+use crate::guard::Guard;
 use crate::lock::ShortLock;
 use crate::name;
 use crate::options::Durability;
@@ -149,13 +150,23 @@ impl NewSession {
         let session = self.store.find(&self.id)?;
         let _lock = ShortLock::acquire(&layout.owner_lock(session.name()))?;
         let end = recovery::recover_session(&self.store, &session)?;
-        let run = end.last_run + 1;
+        let run = end.next_run(&layout.session(session.name()))?;
         let owner = Owner { writer: writer.id, session_uid: end.uid, run, identity: writer.identity.clone() };
         owner.write(layout, store.disk(), session.name())?;
-        let folder = layout.session(session.name());
-        let inner = SessionInner::begin_run(&self.store, session, run, &end, folder)?;
-        inner.append_run_started(self.reason.as_deref().or(Some("resume")))?;
-        Ok(Session(Self::enlist(inner)))
+        let began =
+            SessionInner::begin_run(&self.store, session.clone(), run, &end, layout.session(session.name()))
+                .and_then(|inner| {
+                    inner.append_run_started(self.reason.as_deref().or(Some("resume")))?;
+                    Ok(inner)
+                });
+        match began {
+            Ok(inner) => Ok(Self::enlist(inner)),
+            Err(error) => {
+                // The run before has been dealt with, and this one has not begun: nobody has it open.
+                let _ = store.disk().remove_file(&layout.owner(session.name()));
+                Err(error)
+            }
+        }
     }
 
     /// Resumes it if it exists, and starts it if not.
@@ -177,13 +188,13 @@ impl NewSession {
         Ok(())
     }
 
-    fn enlist(inner: SessionInner) -> Arc<SessionInner> {
+    fn enlist(inner: SessionInner) -> Session {
         let inner = Arc::new(inner);
         inner.store.0.enlist_session(&inner);
         if inner.store.0.is_covered() {
             inner.cover();
         }
-        inner
+        Session(Arc::new(Handle(inner)))
     }
 
     /// Makes the folder with its first segment, and renames it into place. `None`: the name is taken after all, by a file system
@@ -209,16 +220,10 @@ impl NewSession {
             match store.disk().rename(&making, &folder) {
                 Ok(()) => {
                     inner.settle_in(&folder);
-                    Ok(Some(Session(Self::enlist(inner))))
+                    Ok(Some(Self::enlist(inner)))
                 }
-                Err(_) if folder.exists() => {
-                    inner.abandon();
-                    Ok(None)
-                }
-                Err(error) => {
-                    inner.abandon();
-                    Err(error)
-                }
+                Err(_) if folder.exists() => Ok(None),
+                Err(error) => Err(error),
             }
         };
         let made = made();
@@ -236,7 +241,34 @@ fn new_id() -> std::borrow::Cow<'static, str> {
 /// A session that is open for writing. Clones are the same session, from any thread; when the last one goes, the session is
 /// closed in order, without an ending, and can be resumed.
 #[derive(Clone, Debug)]
-pub struct Session(pub(crate) Arc<SessionInner>);
+pub struct Session(Arc<Handle>);
+
+/// What the clones of a session share. The background threads hold the session too, for a moment, but not this: the last handle of its
+/// users closes it, and not whoever looks at it last.
+#[derive(Debug)]
+struct Handle(Arc<SessionInner>);
+
+impl std::ops::Deref for Handle {
+    type Target = SessionInner;
+
+    fn deref(&self) -> &SessionInner {
+        &self.0
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        if self.generation != fork::generation() || self.closed.load(Ordering::Acquire) {
+            return;
+        }
+        // Nobody is left to be told; what could not be made durable, recovery finds.
+        let _ = self.close(RunEndReason::Closed);
+        if std::thread::panicking() && crash::is_captured() {
+            crash::dropped_in_panic(&self.store, &self.name);
+        }
+        let _ = self.store.materialise(&self.name);
+    }
+}
 
 /// How a session ended.
 #[derive(Debug)]
@@ -334,7 +366,8 @@ impl Session {
     /// Ends the session as completed, and writes its view. A crash record, earlier or later, outranks this.
     ///
     /// # Errors
-    /// When the ending could not be made durable; then there is none.
+    /// When the ending could not be made durable. What the session says after it has been reopened then depends on whether the ending
+    /// reached the log.
     pub fn complete(self) -> Result<Ended> {
         self.end(SessionEnded::new(EndStatus::Completed))
     }
@@ -389,7 +422,10 @@ impl Session {
     fn closed(&self, status: Status) -> Ended {
         // The ending is durable. That the segment could not be sealed is no reason to say otherwise.
         let _ = self.0.close(RunEndReason::Closed);
-        let status = if self.0.crashed.load(Ordering::Acquire) { Status::Crashed } else { status };
+        let status = if self.0.has_crashed() { Status::Crashed } else { status };
+        if Guard::PathWhatever.is_off() && status == Status::Crashed {
+            return Ended { status, view: None, view_error: None };
+        }
         match self.0.store.materialise(&self.0.name) {
             Ok(Some(view)) => Ended { status: view.status, view: Some(view.path), view_error: None },
             Ok(None) => Ended { status, view: None, view_error: None },
@@ -397,6 +433,9 @@ impl Session {
         }
     }
 }
+
+/// The longest body, and an explicit time in front of it.
+const BODY_MOST: usize = (1 << 30) - 16;
 
 /// The part of a sync that threads agree on.
 #[derive(Debug, Default)]
@@ -440,7 +479,7 @@ pub(crate) struct SessionInner {
 impl SessionInner {
     /// Makes the first segment of a run in `folder`.
     fn begin_run(store: &Store, name: SessionName, run: u32, end: &LogEnd, folder: PathBuf) -> Result<Self> {
-        let number = end.last_segment + 1;
+        let number = if Guard::NewSegment.is_off() { 1 } else { end.next_segment(&folder)? };
         let path = folder.join(tracewal_format::log::segment_file(number));
         let blank = Blank::new(
             store.0.disk(),
@@ -495,12 +534,6 @@ impl SessionInner {
         self.segments.moved_to(folder);
     }
 
-    /// Nothing of it stays: it was never a session.
-    fn abandon(&self) {
-        self.closed.store(true, Ordering::Release);
-        self.ended.store(true, Ordering::Release);
-    }
-
     fn append_run_started(&self, reason: Option<&str>) -> Result<u64> {
         let identity: Identity = self.store.0.identity();
         let started = RunStarted {
@@ -519,12 +552,17 @@ impl SessionInner {
         self.segments.current().published().next_seq - 1
     }
 
+    pub(crate) fn has_crashed(&self) -> bool {
+        self.crashed.load(Ordering::Acquire)
+    }
+
     pub(crate) fn poison(&self) -> Option<String> {
         self.poison.get().cloned()
     }
 
     pub(crate) fn sync_lag(&self) -> Duration {
         match self.waiting_since.load(Ordering::Relaxed) {
+            _ if self.durable.load(Ordering::Acquire) >= self.last_seq() => Duration::ZERO,
             0 => Duration::ZERO,
             since => self.opened.elapsed().saturating_sub(Duration::from_nanos(since)),
         }
@@ -577,11 +615,17 @@ impl SessionInner {
         if largest > limit {
             return Err(Error::TooLarge { size: largest, limit });
         }
+        let body_len = event.encoded_len();
+        // Before anything is reserved: what cannot be written must not take a sequence number (I3).
+        let most = limit.saturating_mul(4).saturating_add(1 << 20).min(BODY_MOST);
+        if body_len > most {
+            return Err(Error::TooLarge { size: body_len, limit: most });
+        }
         let append = Append {
             kind: event.kind(),
             flags: 0,
             time: time.unwrap_or_else(|| SystemTime::now().into()),
-            body_len: event.encoded_len(),
+            body_len,
             is_event: true,
             is_last_word: matches!(event, Event::SessionEnded(_) | Event::Crashed(_) | Event::RunEnded(_)),
             fill: &|to| event.encode_into(to).ok().map(|_| ()),
@@ -604,7 +648,13 @@ impl SessionInner {
             let segment = self.segments.current();
             match segment.append(append) {
                 Ok(seq) => return Ok(seq),
-                Err(Refused::Failed(error)) => return Err(error),
+                Err(Refused::Failed(error)) => {
+                    // I8: a full disk may be tried again; whatever else a write says, it is not known what is in the file.
+                    if !matches!(error, Error::DiskFull { .. }) {
+                        let _ = self.poison.set(error.to_string());
+                    }
+                    return Err(error);
+                }
                 Err(Refused::Full) => self.roll(segment, append.body_len)?,
             }
         }
@@ -625,13 +675,16 @@ impl SessionInner {
             return Err(Error::TooLarge { size: body_len, limit: store.options.record_limit });
         }
         let grown = full.header.capacity.saturating_mul(4).min(store.options.last_segment);
-        let path = self.folder.join(tracewal_format::log::segment_file(full.header.number + 1));
+        let number = full.header.number.checked_add(1).ok_or_else(|| {
+            Error::io("find a number for a segment in", &self.folder, std::io::ErrorKind::InvalidData.into())
+        })?;
+        let path = self.folder.join(tracewal_format::log::segment_file(number));
         // Everything that can fail for want of room fails before the full segment is closed: it may still take smaller events.
         let blank = Blank::new(disk, &path.with_extension("wal.tmp"), grown.max(needed), store.promise)?;
         let salt = random::u64()?;
         let end = full.close();
         let header = Header {
-            number: full.header.number + 1,
+            number,
             first_seq: end.next_seq,
             salt,
             wall_base_ns: Time::from(SystemTime::now()).as_ns_i64(),
@@ -639,12 +692,19 @@ impl SessionInner {
             ..full.header.clone()
         };
         let named = blank.begin(disk, header).and_then(|mut segment| {
-            segment.rename(disk, &path)?;
+            segment.rename_new(disk, &path)?;
             Ok(segment)
         });
         match named {
             Ok(segment) => growing.push(segment),
             Err(error) => {
+                let _ = disk.remove_file(&path.with_extension("wal.tmp"));
+                if matches!(&error, Error::Io { source, .. } if source.kind() == std::io::ErrorKind::AlreadyExists)
+                {
+                    // Somebody has taken this session for dead, and gone on behind us: what we append now, nobody reads.
+                    let _ = self.poison.set("the session has been taken over by another process".to_owned());
+                    return self.check_poison();
+                }
                 full.reopen();
                 return Err(error);
             }
@@ -665,18 +725,35 @@ impl SessionInner {
             if !syncing.running {
                 break;
             }
-            syncing = self.synced.wait(syncing).unwrap_or_else(std::sync::PoisonError::into_inner);
+            syncing = self.synced.wait(syncing).unwrap_or_else(PoisonError::into_inner);
         }
+        self.sync_alone(syncing, || {
+            let covered = self.last_seq();
+            move || {
+                // The mark first: whoever sees that it is durable may close the log behind it.
+                self.append_mark(DURABLE_MARK, covered);
+                self.durable.store(covered, Ordering::Release);
+            }
+        })
+    }
+
+    /// Syncs what there is, as the one thread that is at it; `before` is called in front of it, and what it gives when it has succeeded.
+    fn sync_alone<F: FnOnce()>(
+        &self,
+        mut syncing: MutexGuard<'_, Syncing>,
+        before: impl FnOnce() -> F,
+    ) -> Result<()> {
         syncing.running = true;
         let (named, settled) = (syncing.named, syncing.settled);
         drop(syncing);
 
-        self.waiting_since.store(0, Ordering::Relaxed);
-        let covered = self.last_seq();
+        let waiting_since = self.waiting_since.swap(0, Ordering::Relaxed);
+        let succeeded = before();
         let result = self.sync_files(named, settled);
         if result.is_ok() {
-            self.durable.store(covered, Ordering::Release);
-            self.append_mark(DURABLE_MARK, covered);
+            succeeded();
+        } else {
+            self.waiting_since.store(waiting_since, Ordering::Relaxed);
         }
 
         let mut syncing = lock(&self.syncing);
@@ -765,16 +842,22 @@ impl SessionInner {
         if self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
+        if Guard::CoveredUntilClosed.is_off() {
+            lock(&self.place).take();
+        }
         let result = self.close_log(reason);
         let store = &self.store.0;
+        // Until here a crash of the process is this session's too.
+        lock(&self.place).take();
         if result.is_ok() && store.options.views.is_none() {
-            // No view will ever be waited for. Failing to remove the entry leaves it to recovery.
+            // No view will ever be waited for. Failing to remove the entry leaves it to recovery. Struck under the lock: without the
+            // entry, the next run may begin as soon as it is given up.
             let _lock = ShortLock::acquire(&store.layout.owner_lock(self.name.name()));
             let _ = store.disk().remove_file(&store.layout.owner(self.name.name()));
+            store.strike_session(self);
+        } else {
+            store.strike_session(self);
         }
-        // Last: until here a crash of the process is this session's too.
-        lock(&self.place).take();
-        store.strike_session(self.name.name());
         result
     }
 
@@ -791,26 +874,14 @@ impl SessionInner {
         last.close();
         drop(growing);
         last.seal(disk)?;
-        // I6: the mark is durable before anything says `completed`.
-        if let Err(error) = last.sync(disk) {
-            let _ = self.poison.set(error.to_string());
-            return Err(error);
+        // I6: the mark, and the name of the segment that it may have rolled to, are durable before anything says `completed`.
+        let mut syncing = lock(&self.syncing);
+        while syncing.running {
+            syncing = self.synced.wait(syncing).unwrap_or_else(PoisonError::into_inner);
         }
+        self.check_poison()?;
+        self.sync_alone(syncing, || || ())?;
         last.punch(disk);
         Ok(())
-    }
-}
-
-impl Drop for SessionInner {
-    fn drop(&mut self) {
-        if self.generation != fork::generation() || self.closed.load(Ordering::Acquire) {
-            return;
-        }
-        // Nobody is left to be told; what could not be made durable, recovery finds.
-        let _ = self.close(RunEndReason::Closed);
-        if std::thread::panicking() && crash::is_captured() {
-            crash::dropped_in_panic(&self.store, &self.name);
-        }
-        let _ = self.store.materialise(&self.name);
     }
 }

@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::files::{Log, SegmentFiles};
 use crate::filesystem::{self, Promise};
 use crate::fork;
+use crate::guard::Guard;
 use crate::layout::Layout;
 use crate::lock::ShortLock;
 use crate::name;
@@ -101,8 +102,19 @@ pub(crate) struct StoreInner {
     /// Crash capture covers its sessions.
     covered: AtomicBool,
     /// The entries of the store itself that the first sync has to cover.
-    own_entries_synced: AtomicBool,
+    own_entries: Mutex<OwnEntries>,
+    /// The folder around the store that was there before it was made.
+    was_there: PathBuf,
     generation: u32,
+}
+
+/// Whether the store's own entries have been synced.
+#[derive(Debug, Default)]
+enum OwnEntries {
+    #[default]
+    New,
+    Synced,
+    Failed(String),
 }
 
 /// What recovery did to a store's sessions.
@@ -117,22 +129,19 @@ pub struct Recovered {
 impl Store {
     pub(crate) fn open_with(path: &Path, options: Options) -> Result<Self> {
         let layout = Layout::new(path, options.traces.as_deref());
-        let writable = match options.access {
-            Access::Read => false,
-            Access::Write => {
-                prepare(&layout, &options)?;
-                true
-            }
+        let was_there = match options.access {
+            Access::Read => None,
+            Access::Write => Some(prepare(&layout, &options)?),
             Access::WriteOrRead => match prepare(&layout, &options) {
-                Ok(()) => true,
-                Err(error) if may_not_write(&error) => false,
+                Ok(was_there) => Some(was_there),
+                Err(error) if may_not_write(&error) => None,
                 Err(error) => return Err(error),
             },
         };
         check_identity(&layout)?;
         let promise = filesystem::promise(path, options.allow_network)?;
         let promise = if options.plain_writes { Promise::Written } else { promise };
-        let writer = if writable {
+        let writer = if was_there.is_some() {
             match Writer::enlist(&layout, &options.disk) {
                 Ok(writer) => Some(writer),
                 Err(error) if options.access == Access::WriteOrRead && may_not_write(&error) => None,
@@ -152,7 +161,8 @@ impl Store {
             health: Mutex::default(),
             background: Mutex::default(),
             covered: AtomicBool::new(false),
-            own_entries_synced: AtomicBool::new(false),
+            own_entries: Mutex::default(),
+            was_there: was_there.unwrap_or_default(),
             generation: fork::generation(),
         }));
         if recover {
@@ -255,7 +265,9 @@ impl Store {
         for name in name::candidates(id).take(8) {
             let folder = self.0.layout.session(&name);
             match identify(&folder) {
-                Some(header) if header.session_id == id => return Ok(SessionName::new(name, id)),
+                Some(header) if header.session_id == id || Guard::ExactIds.is_off() => {
+                    return Ok(SessionName::new(name, id));
+                }
                 // No header can be read: it goes by its folder's name.
                 None if name == id && folder.is_dir() => return Ok(SessionName::new(name, id)),
                 _ => {}
@@ -283,6 +295,15 @@ impl Store {
     #[must_use]
     pub fn view(&self, session: &SessionName) -> PathBuf {
         self.0.layout.view(&session.name)
+    }
+
+    /// Writes a session's view unless somebody is at it right now: they look at the log again before they are done.
+    pub(crate) fn materialise_if_free(&self, session: &SessionName) -> Result<()> {
+        match ShortLock::try_acquire(&self.0.layout.view_lock(&session.name))? {
+            Some(free) => drop(free),
+            None => return Ok(()),
+        }
+        self.materialise(session).map(|_| ())
     }
 
     /// Whether a writer that lives has the session open. Best effort: it is asked without the lock.
@@ -315,6 +336,9 @@ impl Store {
     /// What reading the log or writing the view met.
     pub fn materialise(&self, session: &SessionName) -> Result<Option<Materialised>> {
         let Some(views) = &self.0.options.views else { return Ok(None) };
+        if Guard::OwnLogAlone.is_off() && self.0.live_sessions().iter().any(|live| live.has_crashed()) {
+            return Ok(None);
+        }
         let result = views.materialise(self, session);
         self.0.note_view(session, result.as_ref().err());
         result
@@ -364,6 +388,10 @@ impl Store {
     /// [`ReadOnly`](Error::ReadOnly), or when it cannot be taken.
     pub fn lock_view(&self, session: &SessionName) -> Result<ShortLock> {
         self.0.must_write()?;
+        if Guard::OneMaterialiser.is_off() {
+            let nobody_elses = format!("{}.{:016x}", session.name, random::u64()?);
+            return ShortLock::acquire(&self.0.layout.view_lock(&nobody_elses));
+        }
         ShortLock::acquire(&self.0.layout.view_lock(&session.name))
     }
 
@@ -383,7 +411,7 @@ impl Store {
         }
         let done = match Owner::read(&self.0.layout, &session.name)? {
             Entry::Absent => return Ok(()),
-            Entry::Unreadable => true,
+            Entry::Unreadable => recovery::open_elsewhere(self, session)?.is_none(),
             Entry::Named(owner) => {
                 let mine = Some(owner.writer) == self.0.writer_id();
                 ended(owner.run) && (mine || !owner.lives(&self.0.layout, &self.0.identity())?)
@@ -433,15 +461,31 @@ impl StoreInner {
     }
 
     pub(crate) fn enlist_session(&self, session: &Arc<SessionInner>) {
-        lock(&self.live).insert(session.name.name.clone(), Arc::downgrade(session));
+        let SessionName { name, id } = &session.name;
+        let known_by = if Guard::KnownByName.is_off() { id } else { name };
+        lock(&self.live).insert(known_by.clone(), Arc::downgrade(session));
     }
 
-    pub(crate) fn strike_session(&self, name: &str) {
-        lock(&self.live).remove(name);
+    /// The session is closed in every respect. (Another run of it may be on the list already.)
+    pub(crate) fn strike_session(&self, session: &SessionInner) {
+        lock(&self.live).retain(|_, listed| !std::ptr::eq(listed.as_ptr(), session));
     }
 
     pub(crate) fn live_sessions(&self) -> Vec<Arc<SessionInner>> {
         lock(&self.live).values().filter_map(Weak::upgrade).collect()
+    }
+
+    /// What recovery found lost of a session, in place of what it found before.
+    pub(crate) fn note_losses(&self, session: &SessionName, losses: &[Loss]) {
+        let mut health = lock(&self.health);
+        health.losses.retain(|(id, _)| *id != session.id);
+        health.losses.extend(losses.iter().map(|loss| (session.id.clone(), loss.clone())));
+    }
+
+    pub(crate) fn note_failed_recovery(&self, session: &SessionName, error: &Error) {
+        let mut health = lock(&self.health);
+        health.failed_recoveries.retain(|(id, _)| *id != session.id);
+        health.failed_recoveries.push((session.id.clone(), error.to_string()));
     }
 
     pub(crate) fn note_view(&self, session: &SessionName, error: Option<&Error>) {
@@ -454,9 +498,27 @@ impl StoreInner {
 
     /// Syncs the store's own entries, once: its identity, and this writer's entry.
     pub(crate) fn sync_own_entries(&self) -> Result<()> {
-        if self.own_entries_synced.load(Ordering::Acquire) {
-            return Ok(());
+        let mut own_entries = lock(&self.own_entries);
+        match &*own_entries {
+            OwnEntries::Synced => Ok(()),
+            // I8: what could not be synced once is not called synced because a second try says nothing.
+            OwnEntries::Failed(why) => Err(Error::Io {
+                doing: "sync the entries of",
+                path: self.layout.root().to_owned(),
+                source: std::io::Error::other(why.clone()),
+            }),
+            OwnEntries::New => {
+                let result = self.try_sync_own_entries();
+                *own_entries = match &result {
+                    Ok(()) => OwnEntries::Synced,
+                    Err(error) => OwnEntries::Failed(error.to_string()),
+                };
+                result
+            }
         }
+    }
+
+    fn try_sync_own_entries(&self) -> Result<()> {
         let disk = self.disk();
         if let Some(writer) = &self.writer {
             writer.sync(disk)?;
@@ -466,10 +528,14 @@ impl StoreInner {
         disk.sync(&file, &identity)?;
         disk.sync_dir(&self.layout.writers())?;
         disk.sync_dir(self.layout.root())?;
-        if let Some(parent) = self.layout.root().parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            disk.sync_dir(parent)?;
+        // The folders that were made on the way to the store, up to the one that was there.
+        for around in self.layout.root().ancestors().skip(1) {
+            let around = if around.as_os_str().is_empty() { Path::new(".") } else { around };
+            disk.sync_dir(around)?;
+            if around == self.was_there || self.was_there == self.layout.root() || around == Path::new(".") {
+                break;
+            }
         }
-        self.own_entries_synced.store(true, Ordering::Release);
         Ok(())
     }
 }
@@ -501,8 +567,8 @@ fn may_not_write(error: &Error) -> bool {
     matches!(error, Error::Io { source, .. } if matches!(source.kind(), PermissionDenied | ReadOnlyFilesystem))
 }
 
-/// Makes what is missing of a store.
-fn prepare(layout: &Layout, options: &Options) -> Result<()> {
+/// Makes what is missing of a store, and returns the folder around it that was there, or its own.
+fn prepare(layout: &Layout, options: &Options) -> Result<PathBuf> {
     let (disk, root) = (&options.disk, layout.root());
     let identity = layout.store_file();
     let known = SmallFile::read(&identity, "tracewal-store").map_err(|e| Error::io("read", &identity, e))?;
@@ -521,6 +587,7 @@ fn prepare(layout: &Layout, options: &Options) -> Result<()> {
         }
     }
     filesystem::promise(around, options.allow_network)?;
+    let was_there = around.to_owned();
     for folder in layout.folders() {
         disk.make_dir(&folder)?;
     }
@@ -543,7 +610,7 @@ fn prepare(layout: &Layout, options: &Options) -> Result<()> {
             }
         }
     }
-    Ok(())
+    Ok(was_there)
 }
 
 /// Whether a folder has nothing in it that is not a store's: another process may be making it right now.

@@ -334,6 +334,8 @@ pub struct LogReader<S> {
     last_end: Option<(u64, u64, u64)>,
     /// The end of a live log has been reached; a refresh goes on from there.
     paused: bool,
+    /// What had been delivered before the last refresh. Recovery may have copied it into a segment that is new since.
+    refreshed: u64,
 }
 
 /// What one step found, without borrowing from the source.
@@ -371,6 +373,7 @@ impl<S: LogSource> LogReader<S> {
             last_times: HashMap::new(),
             last_end: None,
             paused: false,
+            refreshed: 0,
         };
         reader.load()?;
         Ok(reader)
@@ -466,6 +469,7 @@ impl<S: LogSource> LogReader<S> {
     /// The source's.
     pub fn refresh(&mut self) -> Result<(), S::Error> {
         let (index, number) = (self.index, self.segments.get(self.index).map(|s| s.number));
+        self.refreshed = self.next;
         self.load()?;
         self.index = match number {
             Some(number) => self.segments.iter().position(|s| s.number == number).unwrap_or(index),
@@ -564,7 +568,8 @@ impl<S: LogSource> LogReader<S> {
         let seal_bytes = at(SEAL_AT, SEAL_LEN);
         let first_record = Header::first_record(at(read_at, HEADER_LEN));
         let seal = Seal::decode(seal_bytes, &salted, first_record..=header.capacity);
-        if seal.is_none() && seal_bytes.iter().any(|b| *b != 0) {
+        // The magic is stored last: without it the seal was being written.
+        if seal.is_none() && seal_bytes.iter().take(8).any(|b| *b != 0) {
             page_damage.push((SEAL_AT, 64));
         }
         let mut slots = Vec::new();
@@ -690,8 +695,10 @@ impl<S: LogSource> LogReader<S> {
         let seq = readable.header.first_seq + u64::from(header.seq_delta);
         let limit = segment.limit;
         if seq < self.next {
-            let place = self.place(p, header.end(p) - p, LossKind::Damage);
-            self.bad.push(place);
+            if seq >= self.refreshed {
+                let place = self.place(p, header.end(p) - p, LossKind::Damage);
+                self.bad.push(place);
+            }
             self.position = align(header.end(p));
             return Ok(None);
         }
@@ -1017,6 +1024,7 @@ impl<S: LogSource> LogReader<S> {
     fn last_nonzero(&mut self, from: u64, size: u64) -> Result<u64, S::Error> {
         let (mut base, mut last) = (from, from);
         while base < size {
+            base = self.source.next_data(base)?.max(base);
             let bytes = self.source.read(base, SEARCH_WINDOW)?;
             if bytes.is_empty() {
                 break;

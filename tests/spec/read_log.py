@@ -393,7 +393,7 @@ class Segment:
         if (magic == b"TWALSEAL" and checksum == crc32(self.header.salt + raw[:60])
                 and last <= HIGHEST and self.header.first_record <= end <= self.header.capacity):
             return (end, last), False
-        return None, any(raw)
+        return None, any(magic)
 
     def claims(self):
         """(number of claimed slots, is bad)."""

@@ -14,6 +14,9 @@ const BOARD: &str = "TRACEWAL_TEST_BOARD";
 /// Word of the board: how far the child is. 0: it has not begun.
 pub(crate) const STAGE: u64 = 0;
 
+/// In a child's environment: what it says while it dies is nobody's interest.
+pub(crate) const QUIET: (&str, &str) = ("TRACEWAL_TEST_QUIET", "1");
+
 /// What a child plays, and with what.
 #[derive(Debug)]
 pub(crate) struct Part {
@@ -61,6 +64,7 @@ impl Child {
             .envs(env.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
+            .stderr(if env.contains(&QUIET) { Stdio::null() } else { Stdio::inherit() })
             .spawn()
             .unwrap();
         Child { process, board: Board::open(board.path()) }
@@ -88,9 +92,19 @@ impl Child {
         }
     }
 
-    /// Sends SIGKILL, and does not wait: until it is reaped it is a zombie.
-    pub(crate) fn kill_and_leave(&mut self) {
+    /// Sends SIGKILL, and does not wait.
+    pub(crate) fn send_kill(&mut self) {
         self.process.kill().unwrap();
+    }
+
+    /// Kills it and leaves it a zombie: it is dead, and nobody has waited for it.
+    pub(crate) fn kill_and_leave(&mut self) {
+        self.send_kill();
+        // SAFETY: all zeros is a valid structure, which the call fills.
+        let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+        let flags = libc::WEXITED | libc::WNOWAIT;
+        // SAFETY: the structure lives through the call.
+        assert_eq!(unsafe { libc::waitid(libc::P_PID, self.process.id(), &raw mut info, flags) }, 0);
     }
 
     /// Kills it with SIGKILL, which it must not have escaped, and waits until it is gone.

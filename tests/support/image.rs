@@ -41,6 +41,18 @@ impl Image {
         }
     }
 
+    /// The files of one of its folders.
+    pub(crate) fn files(&self, folder: &str) -> impl Iterator<Item = (&str, &[u8])> {
+        let inside = move |name: &Path| name.parent() == Some(Path::new(folder));
+        let files = self.0.iter().filter(move |(name, _)| inside(name));
+        files.filter_map(|(name, bytes)| Some((name.file_name()?.to_str()?, bytes.as_deref()?)))
+    }
+
+    /// Its folders and files, without what is in them.
+    pub(crate) fn names(&self) -> Vec<&Path> {
+        self.0.keys().map(PathBuf::as_path).collect()
+    }
+
     /// The bytes of one of its files.
     pub(crate) fn file(&self, name: &str) -> Option<&[u8]> {
         self.0.get(Path::new(name))?.as_deref()

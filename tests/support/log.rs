@@ -1,18 +1,20 @@
 //! What is left on disk, as a test sees it.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
 use tracewal::event::{Event, RunEndReason, SessionEnded};
 use tracewal::{Access, Item, Loss, LossKind, Reading, SessionName, Store};
+use tracewal_format::log::{LogReader, LogSource};
 
 use super::board::Board;
 use super::words::{Lane, lane_and_number};
 
 /// A log, read to its end.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct Contents {
     pub(crate) events: Vec<Seen>,
     pub(crate) losses: Vec<Loss>,
@@ -42,7 +44,11 @@ pub(crate) enum What {
 
 /// Reads a session's log from its first event to its end.
 pub(crate) fn read(store: &Store, session: &SessionName, reading: Reading) -> Contents {
-    let mut log = store.read(session, reading).unwrap();
+    read_on(&mut store.read(session, reading).unwrap())
+}
+
+/// Reads a log from where its reader stands to its end.
+pub(crate) fn read_on<S: LogSource<Error: Debug>>(log: &mut LogReader<S>) -> Contents {
     let mut contents = Contents::default();
     while let Some(item) = log.next().unwrap() {
         match item {
@@ -121,11 +127,8 @@ impl Contents {
         }
         for (lane, found) in next {
             let (_, board, on_board) = &texts[&lane];
-            assert_eq!(
-                board.acknowledged(*on_board, found).filter(|_| found < board.begun(*on_board)),
-                None,
-                "event {found} of lane {lane} was acknowledged and is gone"
-            );
+            let lost = (found..board.begun(*on_board)).find(|n| board.acknowledged(*on_board, *n).is_some());
+            assert_eq!(lost, None, "an event of lane {lane} was acknowledged and is gone");
         }
     }
 

@@ -5,7 +5,12 @@
 
 pub(crate) mod board;
 pub(crate) mod child;
+pub(crate) mod door;
 pub(crate) mod image;
 pub(crate) mod log;
 pub(crate) mod random;
+pub(crate) mod shadow;
+pub(crate) mod shadow_cut;
+pub(crate) mod shadow_ledger;
+pub(crate) mod trials;
 pub(crate) mod words;

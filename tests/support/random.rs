@@ -6,6 +6,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 #[derive(Debug)]
 pub(crate) struct Random(u64);
 
+impl From<u64> for Random {
+    /// The stream of this seed.
+    fn from(seed: u64) -> Self {
+        Random(seed)
+    }
+}
+
 impl Random {
     /// The stream of this name, from `TRACEWAL_SEED` or else the clock; says which.
     pub(crate) fn named(name: &str) -> Self {
@@ -18,6 +25,11 @@ impl Random {
             random.next();
         }
         random
+    }
+
+    /// The stream of this seed.
+    pub(crate) fn seeded(seed: u64) -> Self {
+        Random(seed)
     }
 
     pub(crate) fn next(&mut self) -> u64 {

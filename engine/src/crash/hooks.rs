@@ -1,8 +1,8 @@
 //! Panics and exits.
 
 use std::borrow::Cow;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Mutex, Once};
 
 use tracewal_format::event::{Crashed, ErrorInfo, Evidence, Exception, FoundBy, RunEndReason};
 use tracewal_format::segment::SLOT_TEXT;
@@ -17,6 +17,26 @@ static INSTALLED: AtomicBool = AtomicBool::new(false);
 /// Sessions whose last handle was dropped while the last panic unwound. They are closed in order; if the process then dies of the
 /// panic, they get a crash record after all.
 static DROPPED: Mutex<Vec<(Store, SessionName)>> = Mutex::new(Vec::new());
+
+/// The process that the hooks speak for. In a forked child they say nothing: what they would lock may have been locked at the fork.
+static PID: AtomicU32 = AtomicU32::new(0);
+
+fn is_ours() -> bool {
+    PID.load(Ordering::Acquire) == std::process::id()
+}
+
+/// From now on the hooks speak for this process. They are installed once, also over forks.
+pub(super) fn begin(capture: super::Capture) {
+    static PANIC: Once = Once::new();
+    static EXIT: Once = Once::new();
+    PID.store(std::process::id(), Ordering::Release);
+    if capture.panics {
+        PANIC.call_once(install_panic_hook);
+    }
+    if capture.exits {
+        EXIT.call_once(install_exit_hook);
+    }
+}
 
 /// Whether panics are captured.
 pub(crate) fn is_captured() -> bool {
@@ -41,11 +61,13 @@ fn last_panic() -> String {
 }
 
 /// Chained: what was there before runs afterwards.
-pub(super) fn install_panic_hook() {
+fn install_panic_hook() {
     INSTALLED.store(true, Ordering::Release);
     let previous = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
-        record_panic(info);
+        if is_ours() {
+            record_panic(info);
+        }
         previous(info);
     }));
 }
@@ -92,7 +114,7 @@ fn record_panic(info: &std::panic::PanicHookInfo<'_>) {
 const PANICKED: i32 = 101;
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-pub(super) fn install_exit_hook() {
+fn install_exit_hook() {
     unsafe extern "C" {
         /// glibc's atexit that is told the exit status.
         fn on_exit(hook: extern "C" fn(i32, *mut libc::c_void), argument: *mut libc::c_void) -> i32;
@@ -105,7 +127,7 @@ pub(super) fn install_exit_hook() {
 }
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-pub(super) fn install_exit_hook() {
+fn install_exit_hook() {
     extern "C" fn hook() {
         leave(None);
     }
@@ -116,6 +138,9 @@ pub(super) fn install_exit_hook() {
 /// The process exits: sessions that are open are closed, or, if a panic ended the program, crashed. (In a forked child this does
 /// nothing: its parent's sessions refuse.)
 fn leave(status: Option<i32>) {
+    if !is_ours() {
+        return;
+    }
     let panicked = status == Some(PANICKED) && PANIC_LEN.load(Ordering::Acquire) > 0;
     let crashed = || {
         let message = last_panic();

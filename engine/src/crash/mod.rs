@@ -26,7 +26,7 @@
 //! Handlers run on the alternate stack that every thread of Rust's has. A thread that another language made without one cannot report its
 //! own stack overflow; any other signal it can.
 
-use std::sync::{Mutex, Once};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::error::Result;
@@ -97,25 +97,17 @@ pub fn install(store: &Store, capture: Capture) -> Result<()> {
         session.cover();
     }
     {
+        // A child begins with a list of its own: its parent's stores are not its to speak for.
         let mut stores = lock(&STORES);
         stores.retain(|known| known.upgrade().is_some());
         stores.push(store.downgrade());
     }
-    static ONCE: Once = Once::new();
-    let mut installed = Ok(());
-    ONCE.call_once(|| {
-        if capture.panics {
-            hooks::install_panic_hook();
-        }
-        if capture.exits {
-            hooks::install_exit_hook();
-        }
-        #[cfg(target_os = "linux")]
-        if capture.signals {
-            installed = signals::install(capture.grace);
-        }
-    });
-    installed
+    hooks::begin(capture);
+    #[cfg(target_os = "linux")]
+    if capture.signals {
+        return signals::install(capture.grace);
+    }
+    Ok(())
 }
 
 fn stores() -> Vec<Store> {

@@ -12,6 +12,7 @@ use tracewal_format::segment::{Slot, SlotState};
 use super::hooks;
 use super::slots::fill_all;
 use crate::error::{Error, Result};
+use crate::guard::Guard;
 
 /// After these the process cannot go on.
 const FATAL: [i32; 7] =
@@ -37,7 +38,11 @@ thread_local! {
     static IS_WATCHER: Cell<bool> = const { Cell::new(false) };
 }
 
+/// Once per process; a forked child that installs them gets a watcher of its own.
 pub(super) fn install(grace: Duration) -> Result<()> {
+    if PID.load(Ordering::Acquire) == std::process::id() {
+        return Ok(());
+    }
     PID.store(std::process::id(), Ordering::Release);
     GRACE_MS.store(u64::try_from(grace.as_millis()).unwrap_or(u64::MAX), Ordering::Release);
     start_watcher();
@@ -84,12 +89,16 @@ fn install_one(signal: i32) -> Result<()> {
     }
     // SAFETY: all zeros is a valid structure, and the call has filled it.
     let previous = unsafe { previous.assume_init() };
+    #[allow(clippy::as_conversions)] // What the C structure calls a handler is a number.
+    let entry = handler as *const () as usize;
     if previous.sa_sigaction == libc::SIG_IGN {
         return Ok(());
     }
+    if previous.sa_sigaction == entry {
+        // A child has inherited it, with what was there before.
+        return Ok(());
+    }
     let mut action = previous;
-    #[allow(clippy::as_conversions)] // What the C structure calls a handler is a number.
-    let entry = handler as *const () as usize;
     action.sa_sigaction = entry;
     // NODEFER: a second fatal signal inside the handler is delivered, and ends the process.
     action.sa_flags =
@@ -221,6 +230,9 @@ fn is_default(signal: i32) -> bool {
 }
 
 fn default_action(signal: i32, and_raise: bool) {
+    if Guard::DefaultAction.is_off() {
+        return;
+    }
     // SAFETY: sigaction is async-signal-safe; all zeros is the default action with an empty mask.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();

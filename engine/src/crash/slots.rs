@@ -11,10 +11,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 
 use tracewal_format::checksum::SmallSum;
-use tracewal_format::segment::{CLAIM, CLAIMS_AT, SLOT_HEAD, SLOT_LEN, SLOT_TEXT, SLOTS, SLOTS_AT, Slot};
+use tracewal_format::segment::{
+    CLAIM, CLAIMS_AT, SLOT_HEAD, SLOT_LEN, SLOT_TEXT, SLOTS, SLOTS_AT, Slot, SlotState,
+};
 
 use crate::filesystem::Promise;
 use crate::fork;
+use crate::guard::Guard;
 use crate::store::lock;
 
 const PAGE: usize = 4096;
@@ -30,6 +33,8 @@ pub(crate) struct SlotPage {
     file: AtomicI32,
     /// Slots claimed, where they are written with calls.
     claims: AtomicU32,
+    /// Signals that have left a pending mark, by bit.
+    pending: AtomicU64,
     salt: AtomicU64,
     /// Of the fork in which the session was opened.
     generation: AtomicU32,
@@ -42,6 +47,7 @@ impl SlotPage {
             page: AtomicPtr::new(std::ptr::null_mut()),
             file: AtomicI32::new(-1),
             claims: AtomicU32::new(0),
+            pending: AtomicU64::new(0),
             salt: AtomicU64::new(0),
             generation: AtomicU32::new(0),
         }
@@ -73,6 +79,7 @@ impl Place {
         let place = take_free()?;
         place.salt.store(salt, Ordering::Relaxed);
         place.claims.store(0, Ordering::Relaxed);
+        place.pending.store(0, Ordering::Relaxed);
         place.generation.store(fork::generation(), Ordering::Relaxed);
         match promise {
             Promise::Mapped => {
@@ -150,6 +157,9 @@ pub(super) type SharedText = [AtomicU8];
 /// Fills the next slot of every live session. Async-signal-safe: it allocates nothing, takes no lock, and needs little stack: Rust gives
 /// its threads 8 KiB for signals, of which the kernel takes 3 for the registers.
 pub(super) fn fill_all(slot: &Slot<'_>, text: &SharedText) {
+    if Guard::CrashSlots.is_off() || Guard::EveryFatalEvent.is_off_after_the_first() {
+        return;
+    }
     let text = text.get(..SLOT_TEXT).unwrap_or(text);
     for (n, chunk) in TABLE.iter().enumerate() {
         let chunk = chunk.load(Ordering::Acquire);
@@ -170,18 +180,22 @@ pub(super) fn fill_all(slot: &Slot<'_>, text: &SharedText) {
 fn fill(place: &SlotPage, slot: &Slot<'_>, text: &SharedText) {
     let file = place.file.load(Ordering::Acquire);
     let page = place.page.load(Ordering::Acquire);
-    let number = if file >= 0 {
-        place.claims.fetch_add(1, Ordering::AcqRel)
-    } else if page.is_null() {
-        return;
-    } else {
-        // SAFETY: inside a page that stays mapped until the process exits; the word is only ever used atomically.
-        let claims = unsafe { AtomicU32::from_ptr(page.add(offset_of(CLAIMS_AT)).cast()) };
-        claims.fetch_add(CLAIM, Ordering::AcqRel) & 0xFF
-    };
-    if number >= SLOTS {
+    // A signal that is survived says no more the second time, and leaves room for the one that is not.
+    let is_pending = slot.state == SlotState::Pending;
+    let bit = 1_u64.checked_shl(u32::try_from(slot.signal).unwrap_or(0)).unwrap_or(0);
+    if is_pending && place.pending.fetch_or(bit, Ordering::AcqRel) & bit != 0 {
         return;
     }
+    let most = if is_pending { PENDING_SLOTS } else { SLOTS };
+    let number = if file >= 0 {
+        claim(&place.claims, 1, most)
+    } else if page.is_null() {
+        None
+    } else {
+        // SAFETY: inside a page that stays mapped until the process exits; the word is only ever used atomically.
+        claim(unsafe { AtomicU32::from_ptr(page.add(offset_of(CLAIMS_AT)).cast()) }, CLAIM, most)
+    };
+    let Some(number) = number else { return };
     let to = Target { file, page, slot_at: offset_of(SLOTS_AT) + offset_of(u64::from(number)) * SLOT_LEN };
     if file >= 0 {
         // The claim first: a slot that is claimed and not valid still means that the process crashed.
@@ -208,6 +222,25 @@ fn fill(place: &SlotPage, slot: &Slot<'_>, text: &SharedText) {
     fence(Ordering::Release);
     // The checksum last: until it is there the slot is claimed, and says nothing.
     to.write(SLOT_LEN - 4, &sum.finish().to_le_bytes());
+}
+
+/// Pending marks take no more slots than this.
+const PENDING_SLOTS: u32 = 2;
+
+/// Takes the next of `most` slots, whose claims are counted in steps of `step`. `None`: they are taken.
+fn claim(claims: &AtomicU32, step: u32, most: u32) -> Option<u32> {
+    let mut word = claims.load(Ordering::Acquire);
+    loop {
+        let number = word & 0xFF;
+        if number >= most {
+            return None;
+        }
+        match claims.compare_exchange_weak(word, word.wrapping_add(step), Ordering::AcqRel, Ordering::Acquire)
+        {
+            Ok(_) => return Some(number),
+            Err(other) => word = other,
+        }
+    }
 }
 
 const TEXT_PIECE: usize = 32;

@@ -1,0 +1,321 @@
+//! What can be said on the command line.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 fine, 1 error, 2 wrong usage, 3 damage found, 4 no such session or store, 5 session is open elsewhere.
+
+SESSION is a session's id, or the beginning of one that no other session shares.";
+
+/// Traces of AI agents that survive kill -9.
+///
+/// Records events of agent sessions in a write-ahead log per session: what has been acknowledged survives the death of the
+/// process at any moment. Each session has one JSON file, which is a view of its log.
+#[derive(Debug, Parser)]
+#[command(name = "tracewal", version, after_help = EXIT_CODES)]
+pub(crate) struct Args {
+    /// The store's folder [default: tracewal in the user's data folder].
+    #[arg(long, global = true, env = "TRACEWAL_STORE", value_name = "DIR", hide_env_values = true)]
+    pub(crate) store: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Demo(Demo),
+    #[command(hide = true)]
+    DemoWriter(DemoWriter),
+    Record(Record),
+    Import(Import),
+    Ls(Ls),
+    Show(Show),
+    Why(Why),
+    Events(Events),
+    Tail(Tail),
+    Path(PathOf),
+    /// Write the crash records of sessions whose process died, and bring their views up to date.
+    ///
+    /// Every command that may write does this by itself; this one says what it did.
+    #[command(after_help = "Example:\n  tracewal recover --json")]
+    Recover(Json),
+    Verify(Verify),
+    Repair(Repair),
+    Materialize(Materialize),
+    Prune(Prune),
+    /// Count sessions, events and bytes.
+    #[command(after_help = "Example:\n  tracewal stats --json")]
+    Stats(Json),
+    /// Print a completion script for a shell.
+    #[command(
+        after_help = "Example:\n  tracewal completions bash > ~/.local/share/bash-completion/completions/tracewal"
+    )]
+    Completions {
+        /// Which shell.
+        shell: Shell,
+    },
+    /// Print a manual page, in roff.
+    #[command(after_help = "Examples:\n  tracewal man | man -l -\n  tracewal man record | man -l -")]
+    Man {
+        /// Of this command instead of the whole.
+        command: Option<String>,
+    },
+}
+
+/// Record a session, kill its process at a random moment, recover it, and compare.
+///
+/// Each round starts a process that records an agent session at full speed and acknowledges every event through a pipe. It is
+/// killed with SIGKILL. Then every event that was acknowledged has to be there, with the right content. Exits with 1 if one
+/// is not.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:\n  tracewal demo\n  tracewal demo --rounds 20 --seed 7")]
+pub(crate) struct Demo {
+    /// How many times.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rounds: u32,
+    /// Replays the contents and the moments of an earlier demo.
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+}
+
+/// The process that `demo` kills.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct DemoWriter {
+    #[arg(long)]
+    pub(crate) session: String,
+    #[arg(long)]
+    pub(crate) seed: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum End {
+    Completed,
+    Error,
+}
+
+/// Record events from standard input, one JSON object per line.
+///
+/// The events are those that `tracewal events` prints. A first line of type session-started says what the session is about;
+/// without one it begins with defaults. When standard input ends without a session-ended event, the session stays open to be
+/// resumed: record it again with the same --session.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:
+  my-agent | tracewal record --session fix-the-build --ack
+  echo '{\"type\":\"note\",\"name\":\"hello\",\"data\":1}' | tracewal record --end completed")]
+pub(crate) struct Record {
+    /// The session's id; an existing one is resumed. A new UUID unless given, printed on standard error.
+    #[arg(long, value_name = "ID")]
+    pub(crate) session: Option<String>,
+    /// Print {"seq":N} for every event once it is safe.
+    #[arg(long)]
+    pub(crate) ack: bool,
+    /// An event is safe when it survives a power cut, not only the death of this process.
+    #[arg(long)]
+    pub(crate) durable: bool,
+    /// End the session so when standard input ends without a session-ended event.
+    #[arg(long, value_name = "STATUS")]
+    pub(crate) end: Option<End>,
+    /// Keep a line that is not an event as a note named tracewal.rejected, and go on.
+    #[arg(long)]
+    pub(crate) keep_going: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ImportSource {
+    ClaudeCode,
+    Codex,
+}
+
+/// Import the transcripts of another tool, one session per file.
+///
+/// A file that was imported before is left alone when nothing is new in it; one that grew adds a run with what is new.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:
+  tracewal import claude-code ~/.claude/projects
+  tracewal import codex ~/.codex/sessions --strict")]
+pub(crate) struct Import {
+    /// Which tool wrote them.
+    pub(crate) source: ImportSource,
+    /// Files, or folders that are searched for *.jsonl.
+    #[arg(required = true, value_name = "FILE|DIR")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Exit with 1 if a line could not be understood. (It is kept as a note in any case.)
+    #[arg(long)]
+    pub(crate) strict: bool,
+    #[command(flatten)]
+    pub(crate) json: Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StatusArg {
+    Running,
+    Completed,
+    Error,
+    Crashed,
+}
+
+/// List sessions, newest first.
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  tracewal ls\n  tracewal ls --status crashed --all\n  tracewal ls --json | jq '.[].sessionId'"
+)]
+pub(crate) struct Ls {
+    /// Only those that stand so.
+    #[arg(long)]
+    pub(crate) status: Option<StatusArg>,
+    /// At most so many.
+    #[arg(long, default_value_t = 20)]
+    pub(crate) limit: usize,
+    /// All of them.
+    #[arg(long, conflicts_with = "limit")]
+    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) json: Json,
+}
+
+/// Show what happened in a session.
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  tracewal show fix-the-build\n  tracewal show fix-the-build --json | jq .summary"
+)]
+pub(crate) struct Show {
+    pub(crate) session: String,
+    /// Print the canonical JSON, as of now.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Explain how a session ended, and how that is known.
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  tracewal why fix-the-build\n  tracewal why fix-the-build --last 30 --json"
+)]
+pub(crate) struct Why {
+    pub(crate) session: String,
+    /// How many of the last events to show.
+    #[arg(long, default_value_t = 10)]
+    pub(crate) last: usize,
+    #[command(flatten)]
+    pub(crate) json: Json,
+}
+
+/// Print a session's log as JSON lines.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:
+  tracewal events fix-the-build | grep span-ended
+  tracewal events one | tracewal record --session copy --keep-going")]
+pub(crate) struct Events {
+    pub(crate) session: String,
+    /// Begin with the event of this sequence number.
+    #[arg(long, value_name = "SEQ")]
+    pub(crate) from: Option<u64>,
+}
+
+/// Print a session's events as they come, one readable line each.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  tracewal tail -f")]
+pub(crate) struct Tail {
+    /// The newest unless given.
+    pub(crate) session: Option<String>,
+    /// Wait for more, until the session is over.
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+}
+
+/// Print where a session's JSON file is.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  jq .summary \"$(tracewal path fix-the-build)\"")]
+pub(crate) struct PathOf {
+    pub(crate) session: String,
+    /// The folder of its log instead.
+    #[arg(long)]
+    pub(crate) log: bool,
+}
+
+/// Read every byte of the logs, and say what is damaged.
+///
+/// Changes nothing. Prints nothing and exits with 0 when everything is sound, else prints one line for each damage and exits
+/// with 3.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:\n  tracewal verify && echo sound\n  tracewal verify fix-the-build --json")]
+pub(crate) struct Verify {
+    #[command(flatten)]
+    pub(crate) sessions: Sessions,
+    #[command(flatten)]
+    pub(crate) json: Json,
+}
+
+/// Make a damaged log sound again.
+///
+/// Writes the log anew with every event that can be read; what is lost is recorded as lost. The log as it was is kept.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  tracewal repair fix-the-build")]
+pub(crate) struct Repair {
+    pub(crate) session: String,
+    #[command(flatten)]
+    pub(crate) json: Json,
+}
+
+/// Write the JSON files of sessions from their logs, and print their paths.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  tracewal materialize fix-the-build")]
+pub(crate) struct Materialize {
+    #[command(flatten)]
+    pub(crate) sessions: Sessions,
+    #[command(flatten)]
+    pub(crate) json: Json,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Sessions {
+    /// All unless given.
+    #[arg(value_name = "SESSION")]
+    pub(crate) sessions: Vec<String>,
+}
+
+/// Remove old sessions, logs and JSON files together.
+///
+/// A session goes when any of the limits says so; one that is open for writing never does.
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  tracewal prune --older-than 30d --dry-run\n  tracewal prune --keep 100 --max-size 10GB"
+)]
+#[group(id = "limits", required = true, multiple = true, args = ["keep", "older_than", "max_size"])]
+pub(crate) struct Prune {
+    /// Keep so many of the newest.
+    #[arg(long, value_name = "N")]
+    pub(crate) keep: Option<usize>,
+    /// Remove what was last written longer ago: 30d, 12h, 2weeks.
+    #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
+    pub(crate) older_than: Option<Duration>,
+    /// Remove the oldest until the others take no more on disk: 10GB, 500MiB.
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) max_size: Option<ByteSize>,
+    /// Only say what would go.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) json: Json,
+}
+
+#[derive(Clone, Copy, Debug, ClapArgs)]
+pub(crate) struct Json {
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl DemoWriter {
+    /// The arguments with which a process becomes one.
+    pub(crate) fn arguments(store: &std::path::Path, session: &str, seed: u64) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = vec!["--store".into(), store.into(), "demo-writer".into()];
+        arguments.extend(["--session".into(), session.into(), "--seed".into(), seed.to_string().into()]);
+        arguments
+    }
+}

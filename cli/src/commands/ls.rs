@@ -1,0 +1,219 @@
+//! `tracewal ls`: the sessions, newest first.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tracewal::event::Tokens;
+use tracewal::{Item, Reading, SessionName, Store, Time};
+
+use crate::account::{self, Account};
+use crate::args::{Ls, StatusArg};
+use crate::failure::Result;
+use crate::table::{Cell, Column, Table};
+use crate::{output, stores, text};
+
+const fn column(name: &'static str, right: bool, at_most: usize) -> Column {
+    Column { name, right, at_most }
+}
+
+const COLUMNS: &[Column] = &[
+    column("SESSION", false, 36),
+    column("STARTED", false, 19),
+    column("TOOK", true, 8),
+    column("STATUS", false, 24),
+    column("MODEL", false, 20),
+    column("TOKENS", true, 8),
+    column("COST", true, 10),
+    column("TOOLS", true, 6),
+    column("TITLE", false, 200),
+];
+
+pub(crate) fn run(folder: &Path, args: &Ls) -> Result<()> {
+    let store = stores::open_to_look(folder)?;
+    let limit = if args.all { usize::MAX } else { args.limit };
+    let listed = newest_first(&store)?
+        .into_iter()
+        .map(|session| Listed::of(&store, &session))
+        .filter(|listed| args.status.is_none_or(|status| listed.has(status)))
+        .take(limit);
+    if args.json.json {
+        return output::json(&listed.collect::<Vec<_>>());
+    }
+    let mut table = Table::new(COLUMNS);
+    listed.for_each(|listed| table.push(listed.cells()));
+    let mut out = output::people();
+    table.print(&mut out)?;
+    Ok(out.flush()?)
+}
+
+/// The sessions by the time of their first event. Those of which nothing can be read come last.
+pub(crate) fn newest_first(store: &Store) -> Result<Vec<SessionName>> {
+    let mut sessions: Vec<(Option<Time>, SessionName)> =
+        store.sessions()?.into_iter().map(|session| (first_time(store, &session), session)).collect();
+    sessions.sort_by(|a, b| b.cmp(a));
+    Ok(sessions.into_iter().map(|(_, session)| session).collect())
+}
+
+fn first_time(store: &Store, session: &SessionName) -> Option<Time> {
+    let mut log = store.read(session, Reading::Live).ok()?;
+    loop {
+        match log.next().ok()?? {
+            Item::Event(entry) => return Some(entry.time),
+            _ => continue,
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed {
+    session_id: String,
+    status: &'static str,
+    /// A living writer has it open.
+    live: bool,
+    started_at: Option<String>,
+    ended_at: Option<String>,
+    duration_ms: Option<u64>,
+    title: Option<String>,
+    model: Option<String>,
+    agent: Option<String>,
+    error: Option<String>,
+    tokens: TokensJson,
+    cost: f64,
+    generations: u64,
+    tools: u64,
+    events: u64,
+    lost_events: u64,
+    damage: Vec<Box<RawValue>>,
+    /// Why its log can't be read.
+    unreadable: Option<String>,
+    json: PathBuf,
+    #[serde(skip)]
+    started: Option<Time>,
+    #[serde(skip)]
+    duration_ns: i128,
+    #[serde(skip)]
+    is_damaged: bool,
+}
+
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TokensJson {
+    input: u64,
+    output: u64,
+    reasoning: u64,
+    cache_read: u64,
+    cache_write: u64,
+    total: u64,
+}
+
+impl From<&Tokens<'_>> for TokensJson {
+    fn from(tokens: &Tokens<'_>) -> Self {
+        TokensJson {
+            input: tokens.input,
+            output: tokens.output,
+            reasoning: tokens.reasoning,
+            cache_read: tokens.cache_read,
+            cache_write: tokens.cache_write,
+            total: tokens.total(),
+        }
+    }
+}
+
+impl Listed {
+    /// Whatever is wrong with a session, it is listed, and the others are.
+    fn of(store: &Store, session: &SessionName) -> Self {
+        let json = store.view(session);
+        let account = match Account::of(store, session) {
+            Ok(account) => account,
+            Err(failure) => return Self::unreadable(session, json, &failure),
+        };
+        let summary = account.summary();
+        let known = !summary.session_id.is_empty();
+        let owned = |text: &Option<std::borrow::Cow<'_, str>>| text.as_ref().map(|text| text.to_string());
+        Listed {
+            session_id: session.id().to_owned(),
+            status: account.status(),
+            live: account.live,
+            started_at: known.then(|| text::utc(summary.started_at)),
+            ended_at: known.then(|| text::utc(summary.ended_at)),
+            duration_ms: known.then(|| u64::try_from(summary.duration_ns() / 1_000_000).unwrap_or(u64::MAX)),
+            title: owned(&summary.metadata.title),
+            model: owned(&summary.metadata.model),
+            agent: owned(&summary.metadata.agent),
+            error: summary.error.clone(),
+            tokens: (&summary.tokens).into(),
+            cost: summary.total_cost,
+            generations: summary.generations,
+            tools: summary.tool_calls,
+            events: summary.events,
+            lost_events: account::lost_events(&summary.losses),
+            damage: summary.losses.iter().filter_map(account::loss_json).collect(),
+            unreadable: None,
+            json,
+            started: known.then_some(summary.started_at),
+            duration_ns: summary.duration_ns(),
+            is_damaged: summary.losses.iter().any(account::is_damage),
+        }
+    }
+
+    fn unreadable(session: &SessionName, json: PathBuf, failure: &crate::failure::Failure) -> Self {
+        Listed {
+            session_id: session.id().to_owned(),
+            status: "?",
+            live: false,
+            started_at: None,
+            ended_at: None,
+            duration_ms: None,
+            title: None,
+            model: None,
+            agent: None,
+            error: None,
+            tokens: TokensJson::default(),
+            cost: 0.0,
+            generations: 0,
+            tools: 0,
+            events: 0,
+            lost_events: 0,
+            damage: Vec::new(),
+            unreadable: Some(failure.to_string()),
+            json,
+            started: None,
+            duration_ns: 0,
+            is_damaged: true,
+        }
+    }
+
+    fn has(&self, status: StatusArg) -> bool {
+        match status {
+            StatusArg::Running => self.status == "running",
+            StatusArg::Completed => self.status == "completed",
+            StatusArg::Error => self.status == "error",
+            StatusArg::Crashed => self.status.starts_with("crashed"),
+        }
+    }
+
+    fn cells(&self) -> Vec<Cell> {
+        let cell = |known: bool, text: String| Cell::plain(if known { text } else { "?".to_owned() });
+        let known = self.started.is_some();
+        let status = match (self.is_damaged, self.lost_events) {
+            (false, _) => self.status.to_owned(),
+            (true, 0) => format!("{}, damaged", self.status),
+            (true, lost) => format!("{}, {lost} lost", self.status),
+        };
+        let about = self.unreadable.clone().or_else(|| self.title.clone()).unwrap_or_default();
+        vec![
+            Cell::styled(self.session_id.clone(), output::BOLD),
+            cell(known, self.started.map_or_else(String::new, text::local)),
+            cell(known, text::duration(self.duration_ns)),
+            Cell::styled(status, output::status_style(self.status)),
+            Cell::plain(self.model.clone().unwrap_or_default()),
+            cell(known, text::short(self.tokens.total)),
+            cell(known, if self.cost == 0.0 { "-".to_owned() } else { text::dollars(self.cost) }),
+            cell(known, self.tools.to_string()),
+            Cell::plain(about),
+        ]
+    }
+}

@@ -1,0 +1,156 @@
+//! `tracewal show`: what happened in a session.
+
+use std::io::{BufReader, Write};
+use std::path::Path;
+
+use tracewal::fold::Summary;
+use tracewal::{SessionName, Store};
+use tracewal_compact::summary::{Crash, Run, RunEnding};
+
+use super::span_tree;
+use crate::account::{self, Account};
+use crate::args::Show;
+use crate::failure::{Failure, Result};
+use crate::output::{BOLD, DIM, Out};
+use crate::{output, stores, text};
+
+/// No more of a value than this is shown.
+const VALUE_COLUMNS: usize = 400;
+
+pub(crate) fn run(folder: &Path, args: &Show) -> Result<()> {
+    let store = stores::open_to_look(folder)?;
+    let session = stores::session(&store, &args.session)?;
+    let mut account = Account::of(&store, &session)?;
+    if args.json {
+        let mut out = output::programs();
+        account.render(&mut out)?;
+        return Ok(out.flush()?);
+    }
+    let mut out = output::people();
+    header(&store, &session, &account, &mut out)?;
+    out.flush()?;
+    let spans = spans(&mut account)?;
+    span_tree::print(&spans, &mut out)?;
+    losses(account.summary(), &mut out)?;
+    Ok(out.flush()?)
+}
+
+/// The spans, from the canonical JSON as it is made: the document itself is never held as a whole.
+fn spans(account: &mut Account) -> Result<Vec<span_tree::SpanLine>> {
+    let (read, write) = std::io::pipe()?;
+    let (parsed, rendered) = std::thread::scope(|scope| {
+        let rendering = scope.spawn(move || {
+            let mut to = std::io::BufWriter::with_capacity(64 << 10, write);
+            let rendered = account.render(&mut to);
+            rendered.and_then(|()| Ok(to.flush()?))
+        });
+        let parsed = serde_json::from_reader::<_, span_tree::Document>(BufReader::new(read));
+        (parsed, rendering.join())
+    });
+    match (parsed, rendered) {
+        (Ok(document), _) => Ok(document.spans),
+        (_, Ok(Err(failure @ Failure::Said(..)))) => Err(failure),
+        (Err(error), _) => {
+            Err(Failure::error(format!("the session's JSON: {error}; look at it with --json")))
+        }
+    }
+}
+
+fn header(store: &Store, session: &SessionName, account: &Account, out: &mut Out) -> Result<()> {
+    let (summary, metadata) = (account.summary(), &account.summary().metadata);
+    let title = metadata.title.as_deref().unwrap_or(session.id());
+    writeln!(out, "{BOLD}{}{BOLD:#}", text::one_line(title))?;
+    let style = output::status_style(account.status());
+    let live = if account.live { ", being written now" } else { "" };
+    writeln!(out, "{DIM}status   {DIM:#}{style}{}{style:#}{live}", account.status())?;
+    let mut facts = vec![("session", session.id().to_owned())];
+    if let Some(ending) = ending(summary) {
+        facts.push(("because", ending));
+    }
+    for (name, value) in [
+        ("model", &metadata.model),
+        ("agent", &metadata.agent),
+        ("user", &metadata.user_id),
+        ("prompt", &metadata.prompt),
+    ] {
+        facts.extend(value.as_ref().map(|value| (name, text::cut(value, VALUE_COLUMNS))));
+    }
+    facts.push(("started", text::local(summary.started_at)));
+    facts.push(("took", text::duration(summary.duration_ns())));
+    facts.push(("totals", totals(summary)));
+    if summary.runs.len() > 1 {
+        facts.extend(runs(&summary.runs).into_iter().map(|run| ("run", run)));
+    }
+    facts.push(("json", store.view(session).display().to_string()));
+    for (name, value) in facts {
+        writeln!(out, "{DIM}{name:<9}{DIM:#}{}", text::one_line(&value))?;
+    }
+    Ok(writeln!(out)?)
+}
+
+fn totals(summary: &Summary) -> String {
+    let tokens = &summary.tokens;
+    let classes = [
+        ("input", tokens.input),
+        ("output", tokens.output),
+        ("reasoning", tokens.reasoning),
+        ("cache read", tokens.cache_read),
+        ("cache write", tokens.cache_write),
+    ];
+    let classes: Vec<String> = classes
+        .iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(name, count)| format!("{} {name}", text::grouped(*count)))
+        .collect();
+    let detail = if classes.is_empty() { String::new() } else { format!(" ({})", classes.join(", ")) };
+    format!(
+        "{}, {}, {}, {} tokens{detail}, {}",
+        text::count(summary.events, "event"),
+        text::count(summary.generations, "generation"),
+        text::count(summary.tool_calls, "tool call"),
+        text::grouped(tokens.total()),
+        text::dollars(summary.total_cost)
+    )
+}
+
+/// Why it ended as it did, where there is a reason.
+fn ending(summary: &Summary) -> Option<String> {
+    match &summary.crash {
+        Some(crash) => Some(crash_line(crash, summary.crashes)),
+        None => summary.error.clone(),
+    }
+}
+
+fn crash_line(crash: &Crash, crashes: u64) -> String {
+    let pid = crash.pid.map_or_else(String::new, |pid| format!(", process {pid}"));
+    let found = crash.found_by.map_or_else(String::new, |found| format!(", found by {}", found.as_str()));
+    let more = if crashes > 1 { format!(", {crashes} crash records in all") } else { String::new() };
+    format!("{} at {}{pid}{found}{more}", crash.reason, text::local(crash.time))
+}
+
+fn runs(runs: &[Run]) -> Vec<String> {
+    runs.iter()
+        .map(|run| {
+            let how = match &run.ending {
+                None => "no ending".to_owned(),
+                Some(RunEnding::Crashed(reason)) => format!("crashed: {reason}"),
+                Some(RunEnding::SessionEnded(end)) => end.status.as_str().to_owned(),
+                Some(RunEnding::RunEnded(reason)) => format!("closed ({})", reason.as_str()),
+            };
+            format!(
+                "{}, {}, {}, {how}",
+                run.number,
+                text::local(run.started_at),
+                text::count(run.events, "event")
+            )
+        })
+        .collect()
+}
+
+fn losses(summary: &Summary, out: &mut Out) -> Result<()> {
+    let style = output::status_style("error");
+    for loss in &summary.losses {
+        writeln!(out, "{style}{}{style:#}", text::one_line(&account::loss(loss)))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,57 @@
+//! Standard output and standard error.
+
+use std::io::{BufWriter, Write};
+
+use anstream::AutoStream;
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+
+use crate::failure::Result;
+
+/// Standard output for people: colours on a terminal, unless NO_COLOR is set.
+pub(crate) type Out = BufWriter<AutoStream<std::io::Stdout>>;
+
+pub(crate) fn people() -> Out {
+    BufWriter::new(anstream::stdout())
+}
+
+/// Standard output for programs.
+pub(crate) fn programs() -> BufWriter<std::io::StdoutLock<'static>> {
+    BufWriter::with_capacity(64 << 10, std::io::stdout().lock())
+}
+
+/// One JSON value on a line of its own.
+pub(crate) fn json(value: &impl Serialize) -> Result<()> {
+    let mut out = programs();
+    serde_json::to_writer(&mut out, value).map_err(std::io::Error::from)?;
+    out.write_all(b"\n")?;
+    Ok(out.flush()?)
+}
+
+/// Says on standard error, in one line, what is wrong.
+pub(crate) fn complain(what: &str) {
+    let style = AnsiColor::Red.on_default().bold();
+    let line = crate::text::one_line(what);
+    // Nobody is left to be told when this fails.
+    let _ = writeln!(anstream::stderr(), "{style}error:{style:#} {line}");
+}
+
+/// Says on standard error what is worth knowing.
+pub(crate) fn mention(what: &str) {
+    let _ = writeln!(anstream::stderr(), "{}", crate::text::one_line(what));
+}
+
+pub(crate) const BOLD: Style = Style::new().bold();
+pub(crate) const DIM: Style = Style::new().dimmed();
+
+/// How a status is shown.
+pub(crate) fn status_style(status: &str) -> Style {
+    let colour = match status {
+        "completed" | "ok" => AnsiColor::Green,
+        "running" => AnsiColor::Cyan,
+        "error" => AnsiColor::Red,
+        status if status.starts_with("crashed") => AnsiColor::Magenta,
+        _ => return Style::new(),
+    };
+    colour.on_default()
+}

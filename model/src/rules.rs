@@ -1,0 +1,52 @@
+//! The rules of the protocol that can be taken away, one at a time, to see that each is needed: a model that finds nothing proves nothing.
+
+/// What is kept to. The default is the protocol of SPEC.md, with everything kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Rules {
+    /// A materialisation looks for crash records again after its rename.
+    pub look_again: bool,
+    /// An ending is not shown before a mark covers it.
+    pub durable_before_shown: bool,
+    /// One materialisation at a time.
+    pub one_materialiser: bool,
+    /// The owner entry is removed after the view has been written, and not before.
+    pub owner_entry_last: bool,
+    /// A view is written beside the old one, and renamed when it is whole.
+    pub written_beside: bool,
+    /// Before the owner entry is removed, under its lock, the log is looked at once more: it must be the one that the view shows.
+    pub look_before_release: bool,
+    /// A session with a crash record is written also when the writer of its last run is dead and not recovered yet.
+    pub crashed_is_always_written: bool,
+    /// The owner entry of a run that never got a segment is removed too.
+    pub unborn_runs_are_released: bool,
+    /// A crash that is recorded after the session was closed takes the owner entry again first, and not another's.
+    pub late_crash_owns: bool,
+    /// A resume that recorded a crash writes the view when it is done.
+    pub resume_shows_crash: bool,
+    /// A sync publishes its mark before it tells waiting threads that it is done.
+    pub mark_before_durable: bool,
+    /// The temporary name is one that no earlier holder of the lock used, and what an earlier one left is removed first.
+    pub own_temporary_name: bool,
+    /// Renames of killed processes may land after their locks are gone, as on a file system at the other end of a network.
+    pub renames_outlive_processes: bool,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Rules {
+            look_again: true,
+            durable_before_shown: true,
+            one_materialiser: true,
+            owner_entry_last: true,
+            written_beside: true,
+            look_before_release: true,
+            crashed_is_always_written: true,
+            unborn_runs_are_released: true,
+            late_crash_owns: true,
+            resume_shows_crash: true,
+            mark_before_durable: true,
+            own_temporary_name: false,
+            renames_outlive_processes: false,
+        }
+    }
+}
