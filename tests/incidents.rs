@@ -42,8 +42,6 @@ use tracewal::event::{
 };
 use tracewal::{Compaction, Error, Item, Options, Reading, Session, Status, Store, Time, Tokens};
 
-/// How far a child is, beyond having begun.
-const READY: u64 = 2;
 /// Words of the board.
 const WORKERS: u64 = 1;
 const SURVIVED: u64 = 2;

@@ -412,7 +412,7 @@ fn cut(recorded: &Recorded, moment: usize, random: &mut Random, folder: &Path) -
         wreck.reboot();
     }
     let tracks = recorded.tracks_at(moment);
-    let said = views_before_recovery(&wreck, tracks, moment)?;
+    let said = views_before_recovery(&wreck, tracks, moment).inspect_err(|_| recorded.shadow.dump(moment))?;
     wreck.put(folder);
     let path = folder.join("store");
     if !path.exists() {
@@ -461,7 +461,7 @@ fn views_before_recovery(
     for track in tracks.iter().filter(|track| track.must_look_crashed(moment)) {
         let status = said.get(track.name.name());
         ensure(status.is_some_and(|status| status == "crashed"), || {
-            format!("{} has a crash record, and its view says {status:?}", track.name.name())
+            format!("{} has a crash record, and its view says {status:?}: {track:?} at {moment} {:?}", track.name.name(), wreck.how())
         })?;
     }
     Ok(said)

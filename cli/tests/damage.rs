@@ -52,7 +52,7 @@ fn everything_else_is_shown_and_the_loss_is_said() {
 fn a_damaged_or_unreadable_session_hides_no_other() {
     let (scene, ..) = damaged();
     scene.record(&["--session", "gone"], notes(1)).fine();
-    std::fs::write(scene.store().join("sessions/gone/1.wal"), b"this is not a log").unwrap();
+    std::fs::write(scene.store().join("sessions/gone/1.wal"), [b'x'; 9_000]).unwrap();
     let listed = json(&scene.run(&["ls", "--json"]).fine());
     let by_id =
         |id: &str| listed.as_array().unwrap().iter().find(|line| line["sessionId"] == id).unwrap().clone();

@@ -113,7 +113,7 @@ fn prune_removes_only_what_it_says() {
 #[test]
 fn a_reader_that_has_seen_enough_is_no_error() {
     let scene = Scene::new();
-    scene.record(&["--session", "s"], notes(200_000)).fine();
+    scene.record(&["--session", "s"], notes(20_000)).fine();
     for args in
         [&["events", "s"][..], &["tail", "s"], &["show", "s", "--json"], &["completions", "bash"], &["man"]]
     {

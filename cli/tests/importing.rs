@@ -62,7 +62,7 @@ fn importing_twice_adds_nothing() {
 fn a_file_that_grew_adds_a_run() {
     let Some(whole) = recorded("claude-code/tool_heavy.jsonl") else { return };
     let scene = Scene::new();
-    let part = beginning(&scene, &whole, 40);
+    let part = beginning(&scene, &whole, 25);
     let id = import(&scene, &part)[0]["sessionId"].as_str().unwrap().to_owned();
     let before = scene.run(&["events", &id]).fine();
     std::fs::copy(&whole, &part).unwrap();
@@ -82,12 +82,12 @@ fn a_file_that_grew_adds_a_run() {
 fn a_file_that_is_another_one_now_is_refused() {
     let Some(whole) = recorded("claude-code/tool_heavy.jsonl") else { return };
     let scene = Scene::new();
-    let part = beginning(&scene, &whole, 40);
+    let part = beginning(&scene, &whole, 25);
     let id = import(&scene, &part)[0]["sessionId"].as_str().unwrap().to_owned();
     let before = scene.run(&["events", &id]).fine();
-    beginning(&scene, &whole, 20);
+    beginning(&scene, &whole, 10);
     let said = scene.run(&["import", "claude-code", part.to_str().unwrap()]).failed(1);
-    assert!(said.contains("40 lines") && said.contains("prune"), "{said}");
+    assert!(said.contains("first 25 lines") && said.contains("prune"), "{said}");
     assert_eq!(scene.run(&["events", &id]).fine(), before);
 }
 

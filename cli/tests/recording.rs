@@ -44,9 +44,9 @@ fn a_killed_recorder_keeps_every_event_that_it_acknowledged() {
 #[test]
 fn what_is_acknowledged_durably_is_marked_durable() {
     let scene = Scene::new();
-    let acks = scene.record(&["--session", "s", "--ack", "--durable"], notes(10_000)).fine();
-    assert_eq!(acks.lines().count(), 10_000);
-    assert_eq!(acks.lines().last(), Some("{\"seq\":10002}"));
+    let acks = scene.record(&["--session", "s", "--ack", "--durable"], notes(2_000)).fine();
+    assert_eq!(acks.lines().count(), 2_000);
+    assert_eq!(acks.lines().last(), Some("{\"seq\":2002}"));
 }
 
 #[test]

@@ -24,7 +24,6 @@ pub fn materialise(store: &Store, session: &SessionName) -> Result<Option<Materi
             // It has been opened or closed since, and is read differently.
             (live, log, fold) = begin(store, session)?;
         }
-        read_to_the_end(store, session, &mut log, &mut fold)?;
         if !may_be_written(&fold, &log, live) {
             return Ok(None);
         }
@@ -39,10 +38,13 @@ pub fn materialise(store: &Store, session: &SessionName) -> Result<Option<Materi
     }
 }
 
+/// Reads the log to its end. From there on only a look behind a refresh reads on: without one, the crash slots would be forgotten.
 fn begin(store: &Store, session: &SessionName) -> Result<(bool, Log, Fold)> {
     let live = store.is_live(session);
-    let log = store.read(session, if live { Reading::Live } else { Reading::Whole })?;
-    Ok((live, log, Fold::default()))
+    let mut log = store.read(session, if live { Reading::Live } else { Reading::Whole })?;
+    let mut fold = Fold::default();
+    read_to_the_end(store, session, &mut log, &mut fold)?;
+    Ok((live, log, fold))
 }
 
 fn read_to_the_end(store: &Store, session: &SessionName, log: &mut Log, fold: &mut Fold) -> Result<()> {

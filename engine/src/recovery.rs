@@ -221,7 +221,7 @@ pub(crate) fn recover_session(store: &Store, session: &SessionName) -> Result<Lo
     let crashes = crash_records(&survey, &here);
     if crashes.is_empty() && survey.durable + 1 >= survey.end.next_seq {
         // A recovery that was interrupted may have written its segment, and not made the name durable.
-        store.disk().sync_dir(&folder)?;
+        sync_names(store, &folder)?;
         return Ok(survey.end);
     }
     write_tail(store, &folder, &survey, &crashes)
@@ -408,9 +408,15 @@ fn write_tail(
     writer.durable_mark()?;
     let next_seq = writer.next_seq();
     writer.finish(&path)?;
+    sync_names(store, folder)?;
+    Ok(LogEnd { last_segment: number, next_seq, ..survey.end.clone() })
+}
+
+/// Makes every name on the way to a session's segments durable: its writer may have died before it had.
+fn sync_names(store: &Store, folder: &Path) -> Result<()> {
     store.disk().sync_dir(folder)?;
     store.disk().sync_dir(&store.0.layout.sessions())?;
-    Ok(LogEnd { last_segment: number, next_seq, ..survey.end.clone() })
+    store.0.sync_own_entries()
 }
 
 /// The part of a loss that the copy has to speak of, because the place where it can be seen is superseded by the copy.

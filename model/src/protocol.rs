@@ -315,7 +315,7 @@ impl Model for Protocol {
             Property::always("I6: a view that says crashed never says anything else again", |_, state: &State| {
                 !state.world.broken.turned_back
             }),
-            Property::always("one writer at a time", |_, state| !state.world.broken.intruded),
+            Property::always("one writer at a time", |_, state: &State| !state.world.broken.intruded),
             Property::always("a session without an owner entry has its last view", |_, state: &State| {
                 let world = &state.world;
                 let owned = world.owner.is_some() || world.folder != Folder::There;
