@@ -80,6 +80,10 @@ const HARMS: &[Harm] = &[
     }),
 ];
 
+/// Of these nothing is left that could be called damaged: recovery takes them for what a power cut leaves of a session that had just
+/// been made, and removes them.
+const NOTHING_LEFT: &[&str] = &["an empty file", "zeros", "an empty folder", "a folder for a file"];
+
 const GOOD: &[&str] = &["good", "good too", "zz also good"];
 
 fn options() -> Options {
@@ -155,7 +159,8 @@ fn the_others_are_recovered_listed_read_and_resumed() {
     }
     let listed = store.sessions().unwrap();
     for name in GOOD.iter().chain(&["held"]).chain(HARMS.iter().map(|(name, _)| name)) {
-        assert!(listed.iter().any(|session| session.name() == *name), "{name:?} is not listed");
+        let is_listed = listed.iter().any(|session| session.name() == *name);
+        assert_eq!(is_listed, !NOTHING_LEFT.contains(name), "{name:?} is listed");
     }
     assert!(matches!(store.session("held").resume(), Err(Error::Busy { .. })));
     let failed = store.health().failed_recoveries;

@@ -22,7 +22,11 @@ impl Cell {
     }
 }
 
-/// Rows under a heading. Columns are as wide as they have to be; the last one takes what the terminal leaves.
+/// The last column is not made narrower than this while another one can be left out.
+const LAST_AT_LEAST: usize = 10;
+
+/// Rows under a heading. Columns are as wide as they have to be; the last one takes what the terminal leaves. Where that is too
+/// little, columns are left out, those of the highest rank first.
 pub(crate) struct Table {
     heading: &'static [Column],
     rows: Vec<Vec<Cell>>,
@@ -34,6 +38,8 @@ pub(crate) struct Column {
     pub(crate) right: bool,
     /// It is not made wider than this.
     pub(crate) at_most: usize,
+    /// How easily it can be missed; 0 = it is always shown.
+    pub(crate) rank: u8,
 }
 
 impl Table {
@@ -60,28 +66,49 @@ impl Table {
             let widest = if terminal.is_some() { widest.min(column.at_most) } else { widest };
             widths.push(widest.max(text::width(column.name)));
         }
-        let before_last: usize = widths.iter().rev().skip(1).map(|width| width + 2).sum();
-        if let (Some(columns), Some(last)) = (terminal, widths.last_mut()) {
-            *last = columns.saturating_sub(before_last).max(8);
+        let last = self.heading.len().saturating_sub(1);
+        let mut shown = vec![true; self.heading.len()];
+        if let Some(columns) = terminal {
+            let before_last = |shown: &[bool]| -> usize {
+                let before = widths.iter().take(last).zip(shown);
+                before.filter(|(_, shown)| **shown).map(|(width, _)| width + 2).sum()
+            };
+            while before_last(&shown) + LAST_AT_LEAST > columns {
+                let candidates =
+                    self.heading.iter().zip(&mut shown).filter(|(column, shown)| **shown && column.rank > 0);
+                let Some((_, shown)) = candidates.max_by_key(|(column, _)| column.rank) else { break };
+                *shown = false;
+            }
+            let room = columns.saturating_sub(before_last(&shown));
+            if let Some(width) = widths.last_mut() {
+                *width = room.max(1);
+            }
         }
         let names: Vec<Cell> =
             self.heading.iter().map(|column| Cell::styled(column.name, crate::output::BOLD)).collect();
         for row in std::iter::once(&names).chain(&self.rows) {
-            self.print_row(row, &widths, out)?;
+            self.print_row(row, &widths, &shown, out)?;
         }
         Ok(())
     }
 
-    fn print_row(&self, row: &[Cell], widths: &[usize], out: &mut impl Write) -> io::Result<()> {
+    fn print_row(
+        &self,
+        row: &[Cell],
+        widths: &[usize],
+        shown: &[bool],
+        out: &mut impl Write,
+    ) -> io::Result<()> {
         let last = self.heading.len().saturating_sub(1);
-        for (at, ((cell, width), column)) in row.iter().zip(widths).zip(self.heading).enumerate() {
-            let shown = text::cut(&cell.text, *width);
+        let columns = row.iter().zip(widths).zip(self.heading).zip(shown).enumerate();
+        for (at, (((cell, width), column), _)) in columns.filter(|(_, (_, shown))| **shown) {
+            let text = text::cut(&cell.text, *width);
             let style = cell.style;
-            let padding = " ".repeat(width.saturating_sub(text::width(&shown)));
+            let padding = " ".repeat(width.saturating_sub(text::width(&text)));
             match (at == last, column.right) {
-                (true, _) => write!(out, "{style}{shown}{style:#}")?,
-                (false, true) => write!(out, "{padding}{style}{shown}{style:#}  ")?,
-                (false, false) => write!(out, "{style}{shown}{style:#}{padding}  ")?,
+                (true, _) => write!(out, "{style}{text}{style:#}")?,
+                (false, true) => write!(out, "{padding}{style}{text}{style:#}  ")?,
+                (false, false) => write!(out, "{style}{text}{style:#}{padding}  ")?,
             }
         }
         writeln!(out)
@@ -93,9 +120,9 @@ mod tests {
     use super::*;
 
     const COLUMNS: &[Column] = &[
-        Column { name: "ID", right: false, at_most: 6 },
-        Column { name: "N", right: true, at_most: 9 },
-        Column { name: "TITLE", right: false, at_most: 99 },
+        Column { name: "ID", right: false, at_most: 6, rank: 0 },
+        Column { name: "N", right: true, at_most: 9, rank: 1 },
+        Column { name: "TITLE", right: false, at_most: 99, rank: 0 },
     ];
 
     fn printed(terminal: Option<usize>) -> String {
@@ -110,6 +137,11 @@ mod tests {
     #[test]
     fn a_table_fits_the_terminal() {
         assert_eq!(printed(Some(24)), "ID       N  TITLE\nabcde…   1  a rather lo…\nb       22  \n");
+    }
+
+    #[test]
+    fn columns_are_left_out_where_there_is_no_room() {
+        assert_eq!(printed(Some(18)), "ID      TITLE\nabcde…  a rather …\nb       \n");
     }
 
     #[test]

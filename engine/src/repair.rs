@@ -163,7 +163,7 @@ impl Store {
             match recovery::recover_session(self, session) {
                 // Of a log in which nothing can be read, nothing can be recovered.
                 Err(_) if recovery::unreadable(&self.folder(session))?.is_some() => {}
-                other => drop(other?),
+                other => other.map(|_| ())?,
             }
         }
         Ok(())

@@ -421,7 +421,16 @@ impl Segment {
             }
             Medium::Written(file, _) => disk.sync(file, &self.path)?,
         }
+        self.check_file().map_err(|e| Error::io("look for", &self.path, e))?;
         self.synced.fetch_max(end, Ordering::AcqRel);
+        Ok(())
+    }
+
+    /// A file without a name, or one that was cut, syncs as well as any other, and nothing in it is durable (I8).
+    fn check_file(&self) -> io::Result<()> {
+        if std::fs::metadata(&self.path)?.len() < self.header.capacity {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "somebody has cut it"));
+        }
         Ok(())
     }
 

@@ -209,8 +209,8 @@ impl Log {
 
     /// The run that recovery has to write a crash record about.
     #[must_use]
-    pub fn crash_to_record(&self, owned: Option<Run>) -> Option<Run> {
-        let run = owned.map_or(self.begun, |run| run.min(self.begun));
+    pub fn crash_to_record(&self) -> Option<Run> {
+        let run = self.begun;
         let unnamed = (self.slots & !self.named) & (1 << run) != 0;
         (unnamed || !self.has_ending_record(self.end(), run)).then_some(run)
     }

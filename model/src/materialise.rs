@@ -31,9 +31,13 @@ pub fn take(step: Step, world: &mut World, rules: &Rules, who: Who, process: Pro
         }
         Step::ReadLog => {
             see_records(world, me);
+            Step::AskWhetherStillLive
+        }
+        Step::AskWhetherStillLive if world.looks_live(process) != me.live => Step::AskWhetherLive,
+        Step::AskWhetherStillLive => {
             if !may_be_written(&world.log, me, rules) {
                 Step::UnlockView
-            } else if rules.owner_entry_last {
+            } else if rules.owner_entry_last || me.wrote.is_some() {
                 Step::CreateTemporary
             } else {
                 Step::LockOwnerToRelease
@@ -77,7 +81,11 @@ pub fn take(step: Step, world: &mut World, rules: &Rules, who: Who, process: Pro
         }
         Step::LookAtRecords => {
             see_records(world, me);
-            if world.log.status(me.look) == Status::Crashed { Step::CreateTemporary } else { release(rules) }
+            if world.log.status(me.look) == Status::Crashed {
+                Step::AskWhetherStillLive
+            } else {
+                release(rules)
+            }
         }
         // Asked without the lock first: a session that is live here is nobody's to release.
         Step::LockOwnerToRelease if world.is_listed(process) => done_with_owner(rules, me),
@@ -97,12 +105,30 @@ pub fn take(step: Step, world: &mut World, rules: &Rules, who: Who, process: Pro
             }
             let says_crashed = world.view_status() == Some(Status::Crashed);
             world.broken.gave_up_wrong |= me.crash_was_there && !says_crashed && !me.failed;
-            let (look, live, wrote) = (Look::default(), false, None);
-            *me = Actor { look, live, wrote, crash_was_there: false, failed: false, ..*me };
-            me.then
+            // What another process records while this one has the lock is recorded of a writer that does not live.
+            if rules.look_after_unlock && !me.failed && !me.live {
+                Step::LookAfterUnlock
+            } else {
+                leave(me)
+            }
+        }
+        Step::LookAfterUnlock => {
+            let crashed = world.log.has_crash(world.log.end());
+            if crashed && world.folder == Folder::There && world.log.status(me.look) != Status::Crashed {
+                Step::LockView
+            } else {
+                leave(me)
+            }
         }
         other => other,
     };
+}
+
+/// It is done, and forgets.
+fn leave(me: &mut Actor) -> Step {
+    let (look, live, wrote) = (Look::default(), false, None);
+    *me = Actor { look, live, wrote, crash_was_there: false, failed: false, ..*me };
+    me.then
 }
 
 /// The step with which the owner entry is released.
@@ -143,7 +169,8 @@ fn may_be_written(log: &Log, me: &Actor, rules: &Rules) -> bool {
     let last_has_ended = me.live || log.has_ended(me.look, log.last_shown_run(me.look));
     match log.status(me.look) {
         Status::Completed => {
-            (!rules.durable_before_shown || log.ending_is_marked(me.look)) && last_has_ended
+            let marked = !rules.durable_before_shown || log.ending_is_marked(me.look);
+            marked && (!rules.dead_run_holds_back || last_has_ended)
         }
         Status::Running => last_has_ended,
         Status::Crashed => rules.crashed_is_always_written || last_has_ended,
@@ -167,7 +194,7 @@ fn ask_writer(world: &World, rules: &Rules, process: Process, me: &mut Actor) ->
         return Step::UnlockOwner;
     }
     if rules.look_before_release && me.wrote.is_none_or(|wrote| !world.log.is_same(wrote, me.look)) {
-        me.when_unlocked = Step::CreateTemporary;
+        me.when_unlocked = Step::AskWhetherStillLive;
         return Step::UnlockOwner;
     }
     Step::RemoveOwner

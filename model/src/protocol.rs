@@ -67,7 +67,7 @@ impl Protocol {
                     .collect()
             }
             (Step::Idle, Part::Syncer) => {
-                when(open_here.is_some_and(|open| open.durable < last_event(world)), Step::AwaitDurable)
+                when(open_here.is_some_and(|open| open.leader.is_none() && open.durable < last_event(world)), Step::AwaitDurable)
             }
             (Step::Idle, Part::Handler) => {
                 when(open_here.is_some_and(|open| open.placed), Step::ClaimSlot)
@@ -82,6 +82,15 @@ impl Protocol {
                 when(world.folder == Folder::There && world.view_lock.is_none(), Step::LockView)
             }
             (Step::LockView, _) => when(self.is_free(world), Step::LockView),
+            (Step::TryLockView, _) => {
+                if !self.is_free(world) {
+                    when(!self.rules.recovery_waits, Step::Rest)
+                } else {
+                    vec![Step::LockView]
+                }
+            }
+            // A closing thread waits for the sync that is under way.
+            (Step::SyncSealed, _) => when(world.open.is_none_or(|open| open.leader.is_none()), me.next),
             // A session that is live is not asked about under the lock.
             (Step::LockOwner | Step::LockOwnerToRelease, _) => when(world.owner_lock.is_none(), me.next),
             (Step::AwaitDurable, _) => {

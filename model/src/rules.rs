@@ -25,6 +25,13 @@ pub struct Rules {
     pub resume_shows_crash: bool,
     /// A sync publishes its mark before it tells waiting threads that it is done.
     pub mark_before_durable: bool,
+    /// A materialisation looks once more when it has given up its lock: whoever recorded a crash meanwhile, and found the lock taken,
+    /// relies on it.
+    pub look_after_unlock: bool,
+    /// Recovery waits for locks that others hold.
+    pub recovery_waits: bool,
+    /// A session that has ended is not written either while the writer of its last run is dead and not recovered yet.
+    pub dead_run_holds_back: bool,
     /// The temporary name is one that no earlier holder of the lock used, and what an earlier one left is removed first.
     pub own_temporary_name: bool,
     /// Renames of killed processes may land after their locks are gone, as on a file system at the other end of a network.
@@ -45,6 +52,9 @@ impl Default for Rules {
             late_crash_owns: true,
             resume_shows_crash: true,
             mark_before_durable: true,
+            look_after_unlock: true,
+            recovery_waits: true,
+            dead_run_holds_back: true,
             own_temporary_name: false,
             renames_outlive_processes: false,
         }

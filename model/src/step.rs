@@ -13,6 +13,8 @@ pub enum Step {
     LockView,
     /// Asks whether a living writer has the session open.
     AskWhetherLive,
+    /// Asks again: it may have been opened or closed since.
+    AskWhetherStillLive,
     /// Reads the header pages, with the crash slots.
     OpenLog,
     /// Reads the records to the end, and decides whether the view may be written.
@@ -44,9 +46,14 @@ pub enum Step {
     /// Gives up the lock of the view.
     UnlockView,
 
+    /// Looks for crash records once more, when the lock has been given up.
+    LookAfterUnlock,
+
     // Opening a session.
     /// Takes the lock of the owner entry.
     LockOwner,
+    /// Takes the lock of the view if it is free.
+    TryLockView,
     /// Asks who owns the session.
     AskOwner,
     /// Reads the log for what a dead writer left.

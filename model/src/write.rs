@@ -30,7 +30,7 @@ pub fn take_opening(
         }
         (Step::AskOwner, _) => ask_owner(world, process, part, me),
         (Step::Survey, _) => {
-            let crash = world.log.crash_to_record(world.owner.map(|(_, run)| run));
+            let crash = world.log.crash_to_record();
             (me.run, me.recorded) = (crash, crash.is_some());
             if crash.is_some() || !world.log.is_marked_to_the_end() {
                 Step::CommitTail
@@ -109,7 +109,7 @@ fn ask_owner(world: &World, process: Process, part: Part, me: &mut Actor) -> Ste
         return Step::UnlockOwner;
     }
     if recovers {
-        me.when_unlocked = Step::LockView;
+        me.when_unlocked = Step::TryLockView;
     }
     Step::Survey
 }
@@ -178,10 +178,7 @@ pub fn take_writing(step: Step, world: &mut World, me: &mut Actor) {
             Step::Strike
         }
         Step::Strike => {
-            open.listed = false;
-            if open.leader.is_none() {
-                world.open = None;
-            }
+            world.open = None;
             (me.target, me.times) = (0, 0);
             me.then = Step::Closed;
             Step::LockView
@@ -233,9 +230,6 @@ pub fn take_syncing(
         }
         Step::StandDown => {
             open.leader = None;
-            if !open.listed {
-                world.open = None;
-            }
             Step::AwaitDurable
         }
         other => other,

@@ -12,5 +12,6 @@ pub(crate) mod random;
 pub(crate) mod shadow;
 pub(crate) mod shadow_cut;
 pub(crate) mod shadow_ledger;
+pub(crate) mod small_disk;
 pub(crate) mod trials;
 pub(crate) mod words;

@@ -244,12 +244,3 @@ impl History {
         self.changes.extend(groups.into_iter().map(|names| Change { moment, names, durable_from: None }));
     }
 }
-
-impl Shadow {
-    pub(crate) fn dump(&self, moment: usize) {
-        let h = self.history();
-        for c in h.changes.iter().filter(|c| c.moment <= moment + 4) {
-            println!("{} durable {:?}: {:?}", c.moment, c.durable_from, c.names);
-        }
-    }
-}

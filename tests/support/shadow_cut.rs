@@ -195,9 +195,9 @@ impl Wreck {
         &self.how
     }
 
-    /// Whether no change of a name has survived without those before it.
-    pub(crate) fn is_in_order(&self) -> bool {
-        self.in_order
+    /// Whether recovery can know that a session was open: its owner entry was made before it was, and a journal keeps that order.
+    pub(crate) fn knows_owner(&self, session: &str) -> bool {
+        self.in_order || self.files.contains_key(&Path::new("store/owners").join(session))
     }
 
     /// The bytes of one of its files.

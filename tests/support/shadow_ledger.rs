@@ -22,6 +22,8 @@ pub(crate) struct Track {
     removed: Option<(usize, Option<usize>)>,
     /// Its last run, when that has neither an ending nor an owner entry: whoever resumes it writes its crash record first.
     orphan: Option<u32>,
+    /// An earlier power cut took its owner entry, and nobody has opened it since.
+    pub(crate) is_forgotten: bool,
 }
 
 /// What a session has to be at one moment.
@@ -43,6 +45,7 @@ impl Track {
             crashed_from: None,
             removed: None,
             orphan: None,
+            is_forgotten: false,
         }
     }
 
@@ -77,11 +80,13 @@ impl Track {
             crashed_from: self.crashed_from.filter(|from| *from <= moment).map(|_| 0),
             removed: self.removed.filter(|(from, _)| *from <= moment).map(|(_, done)| (0, done.map(|_| 0))),
             orphan: None,
+            is_forgotten: false,
         }
     }
 
     /// It is about to be resumed.
     pub(crate) fn resume(&mut self, from: usize) {
+        self.is_forgotten = false;
         if let Some(run) = self.orphan.take() {
             self.attempt(from, What::Crashed(run));
         }
@@ -123,6 +128,11 @@ impl Track {
         self.removed.is_some()
     }
 
+    /// Whether its removal has begun at this moment.
+    pub(crate) fn is_removed_at(&self, moment: usize) -> bool {
+        self.removed.is_some_and(|(from, _)| from <= moment)
+    }
+
     /// What a test has damaged, and the log says so.
     pub(crate) fn lose(&mut self, contents: &Contents) {
         self.lost.extend(numbers_lost(contents));
@@ -151,7 +161,7 @@ impl Track {
     pub(crate) fn presence(&self, moment: usize) -> Presence {
         match self.removed {
             Some((_, Some(done))) if done <= moment => Presence::Gone,
-            Some((from, _)) if from <= moment => Presence::Free,
+            _ if self.is_removed_at(moment) => Presence::Free,
             _ if self.required(moment) == 0 => Presence::Free,
             _ => Presence::Present,
         }
@@ -224,9 +234,20 @@ impl Seen {
 }
 
 impl Contents {
+    /// Its last events and its losses, in a few words.
+    pub(crate) fn end(&self) -> String {
+        let kind = |seen: &Seen| match &seen.what {
+            What::Note(_) => format!("{} note in run {}", seen.seq, seen.run),
+            what => format!("{} {what:?} in run {}", seen.seq, seen.run),
+        };
+        let last: Vec<String> = self.events.iter().rev().take(4).rev().map(kind).collect();
+        format!("... {last:?}, durable {}, lost {:?}", self.durable, self.losses)
+    }
+
     /// The status by the table of SPEC.md section 11.1, for sessions that end with `completed` when they end.
     pub(crate) fn status_by_table(&self) -> &'static str {
-        let counts = |seen: &&Seen| !matches!(seen.what, What::RunStarted | What::RunEnded(_) | What::Crashed(_));
+        let counts =
+            |seen: &&Seen| !matches!(seen.what, What::RunStarted | What::RunEnded(_) | What::Crashed(_));
         let last = self.events.iter().rev().find(counts).map(|seen| seen.run);
         let has_ended = |seen: &Seen| seen.what == What::SessionEnded && Some(seen.run) == last;
         if self.is_crashed() {

@@ -14,20 +14,20 @@ use crate::failure::Result;
 use crate::table::{Cell, Column, Table};
 use crate::{output, stores, text};
 
-const fn column(name: &'static str, right: bool, at_most: usize) -> Column {
-    Column { name, right, at_most }
+const fn column(name: &'static str, right: bool, at_most: usize, rank: u8) -> Column {
+    Column { name, right, at_most, rank }
 }
 
 const COLUMNS: &[Column] = &[
-    column("SESSION", false, 36),
-    column("STARTED", false, 19),
-    column("TOOK", true, 8),
-    column("STATUS", false, 24),
-    column("MODEL", false, 20),
-    column("TOKENS", true, 8),
-    column("COST", true, 10),
-    column("TOOLS", true, 6),
-    column("TITLE", false, 200),
+    column("SESSION", false, 36, 0),
+    column("STARTED", false, 19, 1),
+    column("TOOK", true, 8, 3),
+    column("STATUS", false, 24, 0),
+    column("MODEL", false, 20, 5),
+    column("TOKENS", true, 8, 2),
+    column("COST", true, 10, 6),
+    column("TOOLS", true, 6, 4),
+    column("TITLE", false, 200, 0),
 ];
 
 pub(crate) fn run(folder: &Path, args: &Ls) -> Result<()> {

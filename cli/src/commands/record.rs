@@ -17,6 +17,8 @@ const ACKS_MAX: usize = 4_096;
 pub(crate) fn run(folder: &Path, args: &Record) -> Result<()> {
     // Views are kept current while the session goes on, for whoever looks at it.
     let store = tracewal::open(folder)?;
+    // A recorder that is told to end by a signal has not ended its session in order.
+    tracewal::crash::install(&store, tracewal::crash::Capture::default())?;
     let id = args.session.clone().unwrap_or_else(|| {
         let id = uuid::Uuid::now_v7().to_string();
         output::mention(&format!("session {id}"));

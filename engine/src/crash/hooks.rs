@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, Once};
+use std::thread::ThreadId;
 
 use tracewal_format::event::{Crashed, ErrorInfo, Evidence, Exception, FoundBy, RunEndReason};
 use tracewal_format::segment::SLOT_TEXT;
@@ -14,9 +15,19 @@ static PANIC_TEXT: [AtomicU8; SLOT_TEXT] = [const { AtomicU8::new(0) }; SLOT_TEX
 static PANIC_LEN: AtomicUsize = AtomicUsize::new(0);
 static INSTALLED: AtomicBool = AtomicBool::new(false);
 
-/// Sessions whose last handle was dropped while the last panic unwound. They are closed in order; if the process then dies of the
-/// panic, they get a crash record after all.
-static DROPPED: Mutex<Vec<(Store, SessionName)>> = Mutex::new(Vec::new());
+/// A session whose last handle was dropped while a panic unwound. It has been closed in order; if the process then dies of a panic, it
+/// gets a crash record after all.
+struct Dropped {
+    thread: ThreadId,
+    store: Store,
+    session: SessionName,
+    message: String,
+}
+
+/// The newest of them; a thread's are forgotten when it panics again, because it has survived that panic.
+static DROPPED: Mutex<Vec<Dropped>> = Mutex::new(Vec::new());
+/// More are not kept: a process that survives that many panics does not die of them.
+const DROPPED_MAX: usize = 256;
 
 /// The process that the hooks speak for. In a forked child they say nothing: what they would lock may have been locked at the fork.
 static PID: AtomicU32 = AtomicU32::new(0);
@@ -45,7 +56,15 @@ pub(crate) fn is_captured() -> bool {
 
 /// A session was closed by unwinding.
 pub(crate) fn dropped_in_panic(store: &Store, session: &SessionName) {
-    lock(&DROPPED).push((store.clone(), session.clone()));
+    let (thread, message) = (std::thread::current().id(), last_panic());
+    let dropped = Dropped { thread, store: store.clone(), session: session.clone(), message };
+    let oldest = {
+        let mut list = lock(&DROPPED);
+        list.push(dropped);
+        (list.len() > DROPPED_MAX).then(|| list.remove(0))
+    };
+    // Outside the lock: it may close a store.
+    drop(oldest);
 }
 
 /// The last panic's text. Async-signal-safe. Two panics at once may mix; then what is shown is what was there.
@@ -73,8 +92,9 @@ fn install_panic_hook() {
 }
 
 fn record_panic(info: &std::panic::PanicHookInfo<'_>) {
-    // The panic before this one was survived. (What is forgotten goes outside the lock: it may close a store.)
-    drop(std::mem::take(&mut *lock(&DROPPED)));
+    let here = std::thread::current().id();
+    let survived: Vec<Dropped> = lock(&DROPPED).extract_if(.., |dropped| dropped.thread == here).collect();
+    drop(survived);
     let payload = info.payload();
     let message = payload
         .downcast_ref::<&str>()
@@ -142,19 +162,16 @@ fn leave(status: Option<i32>) {
         return;
     }
     let panicked = status == Some(PANICKED) && PANIC_LEN.load(Ordering::Acquire) > 0;
-    let crashed = || {
-        let message = last_panic();
-        Crashed {
-            exception: Some(Exception::new("panic", message.clone())),
-            pid: Some(std::process::id()),
-            found_by: Some(FoundBy::PanicHook),
-            ..Crashed::new(format!("panic: {message}"))
-        }
+    let crashed = |message: String| Crashed {
+        exception: Some(Exception::new("panic", message.clone())),
+        pid: Some(std::process::id()),
+        found_by: Some(FoundBy::PanicHook),
+        ..Crashed::new(format!("panic: {message}"))
     };
     for store in super::stores() {
         for session in store.0.live_sessions() {
             if panicked {
-                let _ = session.record(&crashed().into());
+                let _ = session.record(&crashed(last_panic()).into());
             }
             // I/O errors have nobody to be told to any more; recovery finds what is missing.
             let _ = session.close(RunEndReason::ProcessExit);
@@ -162,8 +179,8 @@ fn leave(status: Option<i32>) {
         }
     }
     if panicked {
-        for (store, session) in std::mem::take(&mut *lock(&DROPPED)) {
-            let _ = store.record_crash(&session, crashed());
+        for dropped in std::mem::take(&mut *lock(&DROPPED)) {
+            let _ = dropped.store.record_crash(&dropped.session, crashed(dropped.message));
         }
     }
 }
