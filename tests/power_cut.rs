@@ -306,7 +306,8 @@ impl Run {
         wreck.reboot();
         wreck.put(base);
         let shadow = Arc::new(Shadow::of(base, believes));
-        let left: Vec<Track> = self.tracks.iter().map(|track| track.at(moment)).collect();
+        let mut left: Vec<Track> = self.tracks.iter().map(|track| track.at(moment)).collect();
+        left.iter_mut().filter(|track| !wreck.knows_owner(track.name.name())).for_each(Track::forget);
         let mut next = Run {
             base: base.to_owned(),
             options: self.options.clone().gate(shadow.clone()),
@@ -326,9 +327,16 @@ impl Run {
                 Ok(session) => {
                     let contents = read(next.store(), &session, Reading::Whole);
                     track.check(&contents, 0, wreck.knows_owner(session.name()))?;
+                    if contents.events.is_empty() {
+                        // Bytes without a header: nobody can go on with it.
+                        next.tracks.push(Track::gone(session));
+                        continue;
+                    }
                     let mut track = Track::read_back(session, &contents, opened);
                     let (view, is_current) = view_of(next.store(), &track.name, &contents);
-                    track.is_forgotten = !is_current;
+                    if !is_current {
+                        track.forget();
+                    }
                     if view["summary"]["status"] == "crashed" {
                         track.crashed(opened);
                     }
@@ -495,12 +503,15 @@ fn check_session(
         tally.unreadable += 1;
         return ensure(!store.is_live(&session), || "it is open".to_owned());
     }
-    // Nobody knows that it was open when its owner entry is lost, and then nothing of this run was durable.
+    // Nobody knows that it was open when its owner entry is lost. Then nothing of its last run was durable: neither what the log has of
+    // it, nor what a view has that was written before the power went.
     let what = || {
         format!("nobody has ended it, or written its view: {} {}", view["summary"]["status"], contents.end())
     };
     let started = contents.events.iter().find(|seen| seen.run == run).map_or(1, |seen| seen.seq);
-    ensure(track.is_forgotten || !is_known && started > track.required(moment), what)?;
+    let is_ahead = view["wal"]["lastSeq"].as_u64() > Some(track.required(moment));
+    let is_forgotten = !is_known && (is_ahead || started > track.required(moment));
+    ensure(is_forgotten || track.is_forgotten(moment), what)?;
     tally.orphans += 1;
     Ok(())
 }

@@ -449,6 +449,19 @@ mod tests {
     }
 
     #[test]
+    fn numbers_are_read_to_the_last_digit() {
+        for number in ["1.2e+28", "0.1", "5e-324", "1.7976931348623157e+308", "123456789.12345679"] {
+            let line = format!(r#"{{"type":"span-ended","spanId":"s","cost":{number}}}"#);
+            let mut out = Vec::new();
+            parse_event(&line).unwrap().1.write_json_fields(&mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), format!(r#","spanId":"s","cost":{number}"#));
+        }
+        for number in ["1e999", "\"1\"", "true"] {
+            assert!(parse_event(&format!(r#"{{"type":"span-ended","spanId":"s","cost":{number}}}"#)).is_err());
+        }
+    }
+
+    #[test]
     fn a_lone_surrogate_in_streamed_text_is_kept_as_spelled() {
         let (_, event) = parse_event(r#"{"type":"span-text","spanId":"s","text":"a\ud83d"}"#).unwrap();
         let mut out = Vec::new();

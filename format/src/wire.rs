@@ -387,7 +387,10 @@ impl<'a> Field<'a> for f64 {
     }
 
     fn read_json(raw: &'a RawValue) -> Result<Self, FieldError> {
-        serde_json::from_str(raw.get()).map_err(|_| FieldError::Type)
+        // The text is a JSON value already. serde_json would read a number to within a digit of the last place, and not exactly.
+        let is_number = raw.get().starts_with(|c: char| c == '-' || c.is_ascii_digit());
+        let value: f64 = raw.get().parse().map_err(|_| FieldError::Type)?;
+        if is_number && value.is_finite() { Ok(value) } else { Err(FieldError::Type) }
     }
 }
 

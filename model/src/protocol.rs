@@ -144,6 +144,7 @@ impl Protocol {
                 | Step::AskOwner
                 | Step::AskOwnerOfClosed
                 | Step::Survey
+                | Step::OwnFirst
                 | Step::CommitTail
                 | Step::WriteOwner
                 | Step::PutFolder

@@ -21,6 +21,8 @@ pub struct Rules {
     pub unborn_runs_are_released: bool,
     /// A crash that is recorded after the session was closed takes the owner entry again first, and not another's.
     pub late_crash_owns: bool,
+    /// Where there is no owner entry, one is written before a crash record is appended for somebody else.
+    pub owned_before_appended: bool,
     /// A resume that recorded a crash writes the view when it is done.
     pub resume_shows_crash: bool,
     /// A sync publishes its mark before it tells waiting threads that it is done.
@@ -50,6 +52,7 @@ impl Default for Rules {
             crashed_is_always_written: true,
             unborn_runs_are_released: true,
             late_crash_owns: true,
+            owned_before_appended: true,
             resume_shows_crash: true,
             mark_before_durable: true,
             look_after_unlock: true,

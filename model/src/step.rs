@@ -58,6 +58,8 @@ pub enum Step {
     AskOwner,
     /// Reads the log for what a dead writer left.
     Survey,
+    /// Writes an owner entry where there is none, before anything is appended: if this process does not come to write the view, recovery does.
+    OwnFirst,
     /// Names the segment with the crash record and the mark.
     CommitTail,
     /// Writes the owner entry.

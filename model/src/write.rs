@@ -33,10 +33,14 @@ pub fn take_opening(
             let crash = world.log.crash_to_record();
             (me.run, me.recorded) = (crash, crash.is_some());
             if crash.is_some() || !world.log.is_marked_to_the_end() {
-                Step::CommitTail
+                if world.owner.is_none() && rules.owned_before_appended { Step::OwnFirst } else { Step::CommitTail }
             } else {
                 surveyed(part)
             }
+        }
+        (Step::OwnFirst, _) => {
+            world.owner = Some((process, world.log.last_run()));
+            Step::CommitTail
         }
         (Step::CommitTail, _) => {
             world.broken.intruded |= world.open.is_some_and(|open| !open.closed);

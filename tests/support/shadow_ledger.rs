@@ -22,8 +22,8 @@ pub(crate) struct Track {
     removed: Option<(usize, Option<usize>)>,
     /// Its last run, when that has neither an ending nor an owner entry: whoever resumes it writes its crash record first.
     orphan: Option<u32>,
-    /// An earlier power cut took its owner entry, and nobody has opened it since.
-    pub(crate) is_forgotten: bool,
+    /// An earlier power cut took its owner entry, and nobody knows that it was open before this number is durable.
+    forgotten: Option<u64>,
 }
 
 /// What a session has to be at one moment.
@@ -45,7 +45,7 @@ impl Track {
             crashed_from: None,
             removed: None,
             orphan: None,
-            is_forgotten: false,
+            forgotten: None,
         }
     }
 
@@ -80,17 +80,29 @@ impl Track {
             crashed_from: self.crashed_from.filter(|from| *from <= moment).map(|_| 0),
             removed: self.removed.filter(|(from, _)| *from <= moment).map(|(_, done)| (0, done.map(|_| 0))),
             orphan: None,
-            is_forgotten: false,
+            forgotten: None,
         }
+    }
+
+    /// A power cut took its owner entry.
+    pub(crate) fn forget(&mut self) {
+        self.forgotten = Some(u64::MAX);
+    }
+
+    /// Whether nobody knows that it was open, if the power goes at this moment.
+    pub(crate) fn is_forgotten(&self, moment: usize) -> bool {
+        self.forgotten.is_some_and(|until| self.required(moment) < until)
     }
 
     /// It is about to be resumed.
     pub(crate) fn resume(&mut self, from: usize) {
-        self.is_forgotten = false;
         if let Some(run) = self.orphan.take() {
             self.attempt(from, What::Crashed(run));
         }
         self.attempt(from, What::RunStarted);
+        if self.forgotten.is_some() {
+            self.forgotten = Some(self.last_seq());
+        }
     }
 
     /// The process that had it open is gone, and somebody is about to find out.
