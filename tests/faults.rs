@@ -111,7 +111,7 @@ fn a_full_disk(kind: Kind) {
         );
     }
     disk.remove("others");
-    let next = acknowledged.len() as u64;
+    let next = u64::try_from(acknowledged.len()).unwrap();
     for n in next..next + 1000 {
         full.append(note(n)).unwrap_or_else(|e| panic!("there is room again: {e}"));
         acknowledged.push(n);
@@ -508,7 +508,7 @@ fn many_sessions_with_few_descriptors(part: &Part) {
             session.append(note(n)).unwrap();
         }
     }
-    assert_eq!(store.live_count() as u64, count);
+    assert_eq!(u64::try_from(store.live_count()).unwrap(), count);
     for session in sessions {
         let id = session.id().to_owned();
         session.complete().unwrap();

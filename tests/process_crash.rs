@@ -8,6 +8,8 @@
 mod support;
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use support::board::{Board, LANE_EVENTS};
@@ -15,6 +17,7 @@ use support::child::{self, Child, Part, STAGE};
 use support::log::{Contents, has_bytes_behind_the_end, is_cut_off, look, names, read, status_in, views};
 use support::random::Random;
 use support::words::Lane;
+use tracewal::disk::{Gate, Step};
 use tracewal::{Compaction, Durability, Error, Options, Reading, Session, SessionName, Store};
 
 /// Rounds of each scenario unless the environment says otherwise.
@@ -63,6 +66,7 @@ fn child_entry() {
         "resume" => resume_again_and_again(&part),
         "end" => end_again_and_again(&part),
         "remove" => remove_again_and_again(&part),
+        "die-while-removing" => die_while_removing(&part, number()),
         other => panic!("no part is called {other}"),
     }
 }
@@ -158,6 +162,34 @@ fn remove_again_and_again(part: &Part) {
             part.board.set(REMOVED, k + 1);
         }
     });
+}
+
+/// Kills this process before a step of the disk, counted from when it is armed.
+struct Death {
+    armed: AtomicBool,
+    left: AtomicU64,
+}
+
+impl Gate for Death {
+    fn before(&self, _: Step<'_>) -> std::io::Result<()> {
+        if self.armed.load(Ordering::Relaxed) && self.left.fetch_sub(1, Ordering::Relaxed) == 0 {
+            // SAFETY: ends this process.
+            unsafe { libc::raise(libc::SIGKILL) };
+        }
+        Ok(())
+    }
+}
+
+/// Dies before step `n` of a removal, if it has so many.
+fn die_while_removing(part: &Part, n: u64) {
+    let death = Arc::new(Death { armed: AtomicBool::new(false), left: AtomicU64::new(n) });
+    let store = options().gate(death.clone()).open(&part.store).unwrap();
+    let session = start_short(part, &store, 0);
+    let name = session.name().clone();
+    session.complete().unwrap();
+    death.armed.store(true, Ordering::Relaxed);
+    store.remove(&name).unwrap();
+    death.armed.store(false, Ordering::Relaxed);
 }
 
 /// Session number `k`, with its three events in lane `k`.
@@ -563,6 +595,36 @@ fn killed_while_ending() {
         "ending: {} rounds, {meant_to_end} killed while an ending was in flight; {completed} sessions completed, {crashed} crashed",
         rounds()
     );
+}
+
+#[test]
+fn killed_before_any_step_of_a_removal() {
+    let (mut whole, mut gone) = (0, 0);
+    for n in 0.. {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store");
+        let board = Board::create(&folder.path().join("board"), 1);
+        let has_survived = Child::start(&format!("die-while-removing {n}"), &path, &board).wait().success();
+        let store = options().open(&path).unwrap();
+        check_tidy(&store);
+        if let Ok(session) = store.find(&short(0)) {
+            assert!(!has_survived);
+            whole += 1;
+            store.materialise(&session).unwrap().expect("a view");
+            let contents = read(&store, &session, Reading::Whole);
+            contents.check_lanes(&[(0, &board, 0)]);
+            assert_eq!((contents.status(), &contents.losses), ("completed", &vec![]));
+            check_view(&store, &session, &contents);
+        } else {
+            gone += 1;
+            assert_eq!(names(&path.join("traces")), Vec::<String>::new(), "step {n}: a view without a log");
+        }
+        if has_survived {
+            break;
+        }
+    }
+    assert!(whole > 0 && gone > 1, "a removal has steps on both sides of the one that decides");
+    println!("removal: killed before each of {} steps: {whole} whole, {gone} gone", whole + gone - 1);
 }
 
 #[test]

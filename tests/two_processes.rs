@@ -412,6 +412,44 @@ fn readers_follow_a_live_writer_until_its_sessions_are_removed() {
     assert!(followed.iter().any(|one| one.events > 100), "nothing was followed");
 }
 
+/// The same without luck: the log is removed, and its name given to another, between two reads.
+#[test]
+fn a_log_that_is_removed_or_replaced_while_it_is_read_is_not_damaged() {
+    for is_replaced in [false, true] {
+        for reading in [Reading::Live, Reading::Whole] {
+            let folder = tempfile::tempdir().unwrap();
+            let store = options().open(folder.path()).unwrap();
+            let write = || {
+                let (lane, session) = (Lane::new(0, FOLLOWED_EVENTS), store.session("s").start().unwrap());
+                for n in 0..FOLLOWED_EVENTS {
+                    session.append(lane.event(n)).unwrap();
+                }
+                let name = session.name().clone();
+                session.complete().unwrap();
+                name
+            };
+            let name = write();
+            let mut log = store.read(&name, reading).unwrap();
+            for _ in 0..3 {
+                assert!(matches!(log.next().unwrap(), Some(Item::Event(_))));
+            }
+            store.remove(&name).unwrap();
+            if is_replaced {
+                write();
+            }
+            let stopped = loop {
+                match log.next() {
+                    Ok(Some(Item::Loss(loss))) => panic!("nothing is lost, and a reader says {loss:?}"),
+                    Ok(Some(_)) => {}
+                    Ok(None) => panic!("the whole of a log that is gone"),
+                    Err(error) => break error,
+                }
+            };
+            assert_eq!(stopped.kind(), io::ErrorKind::NotFound, "{stopped}");
+        }
+    }
+}
+
 /// Follows whatever session there is, one after the other and each as often as it is found, until the writer is done.
 fn follow_all(path: &Path) -> Vec<Followed> {
     let store = look(path);

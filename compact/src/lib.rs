@@ -1,14 +1,14 @@
 //! From the events of a log to its trace: a pure function of the log (SPEC.md section 11, I5, I10).
 //!
 //! A log is read twice. [`Fold::of`] reads it once from its first event to its last and keeps, per span, where its records
-//! stand; [`Fold::summary`] then says how the session stands. [`render`] reads those records again, span by span, and writes
+//! stand; [`Fold::summary`] then says how the session stands. [`render()`] reads those records again, span by span, and writes
 //! the canonical JSON. So memory grows with the number of spans and not with what is in them.
 //!
 //! | module | holds |
 //! |---|---|
 //! | [`fold`] | reading a log once |
 //! | [`summary`] | what a fold knows without reading the log again |
-//! | [`render`] | the canonical JSON |
+//! | [`mod@render`] | the canonical JSON |
 //! | `facts` | what one event says about a span |
 //! | `spans`, `ids`, `places`, `ancestry` | the spans of a log, their ids, where their records stand, who is whose parent |
 //! | `runs`, `crashes`, `actions` | the runs of a log, how each ended, and under which lifecycle action |

@@ -1,5 +1,7 @@
 //! How current the view of a live session is kept, and what that costs in bytes written.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+//!
+//! `TRACEWAL_WEAR=full` makes the slow sessions as long as they are meant: 5,000 events over 60 s, and 1,000 at 15 a second.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::as_conversions)]
 
 use std::path::Path;
 use std::sync::Arc;
@@ -71,9 +73,18 @@ fn a_burst_of_5000_events_does_not_wear_the_disk() {
     record(5000, Duration::ZERO);
 }
 
+fn is_full() -> bool {
+    std::env::var_os("TRACEWAL_WEAR").is_some_and(|how| how == "full")
+}
+
 #[test]
 fn a_slow_session_does_not_wear_the_disk() {
-    record(75, Duration::from_millis(66));
+    record(if is_full() { 1000 } else { 75 }, Duration::from_micros(66_667));
+}
+
+#[test]
+fn a_session_that_goes_on_for_a_minute_does_not_wear_the_disk() {
+    record(if is_full() { 5000 } else { 400 }, Duration::from_millis(12));
 }
 
 #[test]

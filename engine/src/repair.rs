@@ -75,6 +75,8 @@ impl Store {
             let folder = self.folder(session);
             self.disk().sync_dir(&rebuilt)?;
             self.disk().exchange(&rebuilt, &folder)?;
+            // Before the old one gets its other name: a power cut must not keep that and lose the exchange.
+            self.disk().sync_dir(&layout.sessions())?;
             self.disk().rename(&rebuilt, &kept)?;
             self.disk().sync_dir(&layout.sessions())?;
             Repaired { losses, kept: Some(kept) }

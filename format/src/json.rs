@@ -457,7 +457,9 @@ mod tests {
             assert_eq!(String::from_utf8(out).unwrap(), format!(r#","spanId":"s","cost":{number}"#));
         }
         for number in ["1e999", "\"1\"", "true"] {
-            assert!(parse_event(&format!(r#"{{"type":"span-ended","spanId":"s","cost":{number}}}"#)).is_err());
+            assert!(
+                parse_event(&format!(r#"{{"type":"span-ended","spanId":"s","cost":{number}}}"#)).is_err()
+            );
         }
     }
 

@@ -10,287 +10,19 @@ use crate::event::{Event, Gap, Malformed};
 use crate::record::{self, RECORD_HEADER, RecordHeader, align};
 use crate::segment::{
     CLAIMS_AT, HEADER_COPY_AT, HEADER_LEN, HEADER_PAGE, Header, HeaderError, NUMBER_MAX, SEAL_AT, SEAL_LEN,
-    SLOT_LEN, SLOTS_AT, Seal, Slot, claimed_slots, invalid_slot_event, slot_time,
+    SLOT_LEN, SLOTS_AT, Seal, Slot, claimed_slots, slot_time,
 };
 use crate::time::Time;
 
-/// Where the segments of one session are read from.
-pub trait LogSource {
-    /// What can go wrong.
-    type Error;
+mod items;
+mod search;
+mod segments;
+mod source;
 
-    /// The numbers of the segments that are there, ascending.
-    ///
-    /// # Errors
-    /// When they cannot be listed.
-    fn segments(&mut self) -> Result<Vec<u64>, Self::Error>;
-
-    /// Makes segment `number` the one that is read, and returns its size in bytes. `None`: it is gone.
-    ///
-    /// # Errors
-    /// When it cannot be opened.
-    fn select(&mut self, number: u64) -> Result<Option<u64>, Self::Error>;
-
-    /// The bytes at `offset`: `len` of them, or fewer at the end of the file.
-    ///
-    /// # Errors
-    /// When they cannot be read.
-    fn read(&mut self, offset: u64, len: usize) -> Result<&[u8], Self::Error>;
-
-    /// The first offset at or behind `offset` at which there may be bytes other than zero.
-    ///
-    /// # Errors
-    /// When the source cannot tell.
-    fn next_data(&mut self, offset: u64) -> Result<u64, Self::Error> {
-        Ok(offset)
-    }
-}
-
-/// Segments in memory, as numbers and bytes.
-#[derive(Clone, Debug, Default)]
-pub struct Memory<'a> {
-    segments: Vec<(u64, &'a [u8])>,
-    selected: &'a [u8],
-}
-
-impl<'a> Memory<'a> {
-    /// Of these segments.
-    #[must_use]
-    pub fn new(mut segments: Vec<(u64, &'a [u8])>) -> Self {
-        segments.sort_by_key(|(number, _)| *number);
-        Memory { segments, selected: &[] }
-    }
-}
-
-impl LogSource for Memory<'_> {
-    type Error = std::convert::Infallible;
-
-    fn segments(&mut self) -> Result<Vec<u64>, Self::Error> {
-        Ok(self.segments.iter().map(|(number, _)| *number).collect())
-    }
-
-    fn select(&mut self, number: u64) -> Result<Option<u64>, Self::Error> {
-        let found = self.segments.iter().find(|(n, _)| *n == number);
-        self.selected = found.map_or(&[], |(_, bytes)| bytes);
-        Ok(found.and_then(|(_, bytes)| u64::try_from(bytes.len()).ok()))
-    }
-
-    fn read(&mut self, offset: u64, len: usize) -> Result<&[u8], Self::Error> {
-        let from = usize::try_from(offset).unwrap_or(usize::MAX);
-        let rest = self.selected.get(from..).unwrap_or_default();
-        Ok(rest.get(..len).unwrap_or(rest))
-    }
-}
-
-/// What kind of loss it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LossKind {
-    /// Bytes are not what they were.
-    Damage,
-    /// An append that was cut off; nothing acknowledged is missing.
-    Torn,
-    /// A power cut took what had not been synced.
-    Unsynced,
-    /// A loss that repair has recorded.
-    Repaired,
-    /// A newer version wrote it.
-    TooNew,
-}
-
-impl LossKind {
-    /// Its name in JSON.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            LossKind::Damage => "damage",
-            LossKind::Torn => "torn",
-            LossKind::Unsynced => "unsynced",
-            LossKind::Repaired => "repaired",
-            LossKind::TooNew => "too-new",
-        }
-    }
-
-    /// The kind with this name; a name that is not known is damage.
-    #[must_use]
-    pub fn from_name(name: &str) -> Self {
-        match name {
-            "torn" => LossKind::Torn,
-            "unsynced" => LossKind::Unsynced,
-            "repaired" => LossKind::Repaired,
-            "too-new" => LossKind::TooNew,
-            _ => LossKind::Damage,
-        }
-    }
-}
-
-/// What is lost, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Loss {
-    /// The segment's file name.
-    pub file: String,
-    /// Where in it, in bytes.
-    pub offset: u64,
-    /// How many bytes.
-    pub length: u64,
-    /// What kind of loss.
-    pub kind: LossKind,
-    /// What kind it was before it was repaired.
-    pub was: Option<String>,
-    /// The first and last missing sequence number, when any is known to be missing.
-    pub missing: Option<(u64, u64)>,
-}
-
-/// One event of the log.
-#[derive(Clone, Debug)]
-pub struct Entry<'a> {
-    /// Number of the segment it is in.
-    pub segment: u64,
-    /// Offset of its record in that segment.
-    pub offset: u64,
-    /// The run that wrote it.
-    pub run: u32,
-    /// Its sequence number.
-    pub seq: u64,
-    /// When.
-    pub time: Time,
-    /// Its kind's number.
-    pub kind: u8,
-    /// The record's flags.
-    pub flags: u8,
-    /// The event's bytes.
-    pub body: &'a [u8],
-}
-
-impl<'a> Entry<'a> {
-    /// The event. `None`: of a kind that this version does not know.
-    #[must_use]
-    pub fn event(&self) -> Option<Result<Event<'a>, Malformed>> {
-        Event::decode(self.kind, self.body)
-    }
-
-    /// Whether the event has been replaced by redaction.
-    #[must_use]
-    pub fn is_redacted(&self) -> bool {
-        self.flags & record::REDACTED != 0
-    }
-}
-
-/// A crash slot that was claimed and that no event names.
-#[derive(Clone, Debug)]
-pub struct SlotEntry {
-    /// The run that it belongs to.
-    pub run: u32,
-    /// Its number, from 0.
-    pub slot: u32,
-    /// When.
-    pub time: Time,
-    /// What it says. `None`: claimed, but not valid.
-    pub content: Option<Slot<'static>>,
-}
-
-impl SlotEntry {
-    /// The event that it stands for.
-    #[must_use]
-    pub fn event(&self) -> Event<'static> {
-        self.content.as_ref().map_or_else(invalid_slot_event, Slot::event)
-    }
-}
-
-/// What reading delivers.
-#[derive(Clone, Debug)]
-pub enum Item<'a> {
-    /// An event.
-    Event(Entry<'a>),
-    /// Everything up to this sequence number had been synced.
-    DurableMark(u64),
-    /// A sync failed: what follows this sequence number was not proved durable.
-    Poison(u64),
-    /// A record of the log itself that this version does not know.
-    LogRecord(Entry<'a>),
-    /// Something is lost here.
-    Loss(Loss),
-    /// A crash slot, behind the last record.
-    Slot(SlotEntry),
-}
-
-/// Whether the log is being written while it is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reading {
-    /// The end of the last segment is the end for now; [`LogReader::refresh`] looks again.
-    Live,
-    /// Everything is there; what is wrong at the end is reported.
-    Whole,
-}
-
-#[derive(Clone, Debug)]
-struct Readable {
-    header: Header,
-    salted: Salted,
-    first_record: u64,
-    seal: Option<Seal>,
-    size: u64,
-    /// Damaged ranges of the header page.
-    page_damage: Vec<(u64, u64)>,
-    slots: Vec<(u32, Option<Slot<'static>>)>,
-}
-
-impl Readable {
-    fn bound(&self) -> u64 {
-        self.seal.map_or(self.header.capacity, |seal| seal.end)
-    }
-
-    fn avail(&self) -> u64 {
-        self.bound().min(self.size)
-    }
-}
-
-#[derive(Clone, Debug)]
-enum Content {
-    /// Not there: this number, and maybe numbers behind it.
-    Absent,
-    Unborn,
-    Unreadable {
-        size: u64,
-    },
-    TooNew {
-        size: u64,
-    },
-    Readable(Box<Readable>),
-}
-
-#[derive(Clone, Debug)]
-struct Segment {
-    number: u64,
-    content: Content,
-    limit: u64,
-}
-
-impl Segment {
-    fn file(&self) -> String {
-        segment_file(self.number)
-    }
-
-    fn readable(&self) -> Option<&Readable> {
-        match &self.content {
-            Content::Readable(readable) => Some(readable),
-            _ => None,
-        }
-    }
-}
-
-/// The file name of a segment.
-#[must_use]
-pub fn segment_file(number: u64) -> String {
-    format!("{number}.wal")
-}
-
-/// The number of a segment's file name; `None` when it is not one.
-#[must_use]
-pub fn segment_number(file: &str) -> Option<u64> {
-    let digits = file.strip_suffix(".wal")?;
-    let plain = digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0');
-    if plain { digits.parse().ok() } else { None }
-}
+pub use items::{Entry, Item, Loss, LossKind, Reading, SlotEntry};
+use segments::{Content, Readable, Segment};
+pub use segments::{segment_file, segment_number};
+pub use source::{LogSource, Memory};
 
 #[derive(Clone, Debug)]
 struct BadPlace {
@@ -345,8 +77,6 @@ enum Step {
     Slot(SlotEntry),
     End,
 }
-
-const SEARCH_WINDOW: usize = 64 * 1024;
 
 impl<S: LogSource> LogReader<S> {
     /// Opens the log for reading from its first event.
@@ -560,7 +290,7 @@ impl<S: LogSource> LogReader<S> {
                 header
             }
             (Err(HeaderError::Invalid), Err(HeaderError::Invalid)) => {
-                let unborn = is_last && self.next_nonzero(CLAIMS_AT, size)?.is_none();
+                let unborn = is_last && search::next_nonzero(&mut self.source, CLAIMS_AT, size)?.is_none();
                 return Ok(if unborn { Content::Unborn } else { Content::Unreadable { size } });
             }
         };
@@ -747,7 +477,7 @@ impl<S: LogSource> LogReader<S> {
         let behind = align(header.end(p));
         if readable.seal.is_none()
             && readable.size >= readable.bound()
-            && self.find_header(behind, readable.avail(), &readable.salted)?.is_none()
+            && search::find_header(&mut self.source, behind, readable.avail(), &readable.salted)?.is_none()
         {
             return self.end_of_segment(p, &readable);
         }
@@ -787,7 +517,9 @@ impl<S: LogSource> LogReader<S> {
             return Ok(None);
         };
         let p = self.position;
-        if let Some(q) = self.find_header(p.saturating_add(8), readable.avail(), &readable.salted)? {
+        if let Some(q) =
+            search::find_header(&mut self.source, p.saturating_add(8), readable.avail(), &readable.salted)?
+        {
             let place = self.place(p, q - p, LossKind::Damage);
             self.bad.push(place);
             self.position = q;
@@ -806,7 +538,7 @@ impl<S: LogSource> LogReader<S> {
         } else {
             let word = self.source.read(p, 8)?;
             if word.iter().any(|b| *b != 0) {
-                let end = align(self.last_nonzero(p, readable.size)? + 1);
+                let end = align(search::last_nonzero(&mut self.source, p, readable.size)? + 1);
                 let place = self.place(p, end - p, LossKind::Torn);
                 self.bad.push(place);
             }
@@ -951,7 +683,8 @@ impl<S: LogSource> LogReader<S> {
             };
             self.source.select(segment.number)?;
             let mut p = readable.first_record;
-            while let Some(q) = self.find_header(p, readable.avail(), &readable.salted)? {
+            while let Some(q) = search::find_header(&mut self.source, p, readable.avail(), &readable.salted)?
+            {
                 let Some(header) =
                     RecordHeader::decode(self.source.read(q, RECORD_HEADER)?, &readable.salted, q)
                 else {
@@ -972,69 +705,6 @@ impl<S: LogSource> LogReader<S> {
         }
         self.highest_mark = Some(highest);
         Ok(highest)
-    }
-
-    /// The first offset from `from` on, in steps of 8, at which a header checks.
-    fn find_header(&mut self, from: u64, avail: u64, salted: &Salted) -> Result<Option<u64>, S::Error> {
-        let mut base = align(from);
-        while base + 24 <= avail {
-            base = self.source.next_data(base)?.max(base) & !7;
-            if base + 24 > avail {
-                break;
-            }
-            let window = usize_of_u64((avail - base).min(wide(SEARCH_WINDOW)));
-            let bytes = self.source.read(base, window)?;
-            if bytes.len() < RECORD_HEADER {
-                break;
-            }
-            let mut at = 0;
-            while let Some(header) = bytes.get(at..at + RECORD_HEADER) {
-                // A kind of 0 is not a record; most of what is searched is zeros.
-                if header.get(4) == Some(&0) {
-                    at += 8;
-                    continue;
-                }
-                let q = base + wide(at);
-                if RecordHeader::decode(header, salted, q).is_some_and(|header| header.end(q) <= avail) {
-                    return Ok(Some(q));
-                }
-                at += 8;
-            }
-            base += wide(at);
-        }
-        Ok(None)
-    }
-
-    fn next_nonzero(&mut self, from: u64, size: u64) -> Result<Option<u64>, S::Error> {
-        let mut base = from;
-        while base < size {
-            base = self.source.next_data(base)?.max(base);
-            let bytes = self.source.read(base, SEARCH_WINDOW)?;
-            if bytes.is_empty() {
-                break;
-            }
-            if let Some(at) = bytes.iter().position(|b| *b != 0) {
-                return Ok(Some(base + wide(at)));
-            }
-            base += wide(bytes.len());
-        }
-        Ok(None)
-    }
-
-    fn last_nonzero(&mut self, from: u64, size: u64) -> Result<u64, S::Error> {
-        let (mut base, mut last) = (from, from);
-        while base < size {
-            base = self.source.next_data(base)?.max(base);
-            let bytes = self.source.read(base, SEARCH_WINDOW)?;
-            if bytes.is_empty() {
-                break;
-            }
-            if let Some(at) = bytes.iter().rposition(|b| *b != 0) {
-                last = base + wide(at);
-            }
-            base += wide(bytes.len());
-        }
-        Ok(last)
     }
 }
 

@@ -57,6 +57,8 @@ impl Track {
             track.attempted.resize(seen.seq as usize - 1, (moment, What::Other));
             track.attempted.push((moment, seen.what.clone()));
         }
+        let last_lost = track.lost.last().map_or(0, |seq| *seq as usize);
+        track.attempted.resize(last_lost.max(track.attempted.len()), (moment, What::Other));
         track.durable.push((moment, track.last_seq()));
         let run = contents.events.last().map_or(0, |seen| seen.run);
         track.orphan = (!contents.has_ended(run)).then_some(run);
