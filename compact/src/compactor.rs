@@ -11,7 +11,7 @@ use crate::materialise::materialise;
 /// A view is not written more often than this.
 const SHORTEST: Duration = Duration::from_millis(25);
 /// Nor so often that more than this is written in a second: what bounds the wear of a session that goes on and on.
-const BYTES_PER_SECOND: f64 = 1.15 * 1024.0 * 1024.0;
+const BYTES_PER_SECOND: f64 = 1.08 * 1024.0 * 1024.0;
 /// A view that was left alone, or could not be written, is tried again after this.
 const LEFT_ALONE: Duration = Duration::from_millis(100);
 /// How often sessions are looked at.

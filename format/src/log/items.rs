@@ -139,7 +139,7 @@ pub enum Item<'a> {
 /// Whether the log is being written while it is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {
-    /// The end of the last segment is the end for now; [`LogReader::refresh`] looks again.
+    /// The end of the last segment is the end for now; [`LogReader::refresh`](super::LogReader::refresh) looks again.
     Live,
     /// Everything is there; what is wrong at the end is reported.
     Whole,
