@@ -15,6 +15,46 @@ pub(crate) fn people() -> Out {
     BufWriter::new(anstream::stdout())
 }
 
+/// Standard output of a command that does something besides talking: that nobody listens any more (`| head`) does not stop it.
+pub(crate) struct Worker {
+    out: Out,
+    unheard: bool,
+}
+
+pub(crate) fn worker() -> Worker {
+    Worker { out: people(), unheard: false }
+}
+
+impl Worker {
+    fn forgive<T>(&mut self, said: std::io::Result<T>, instead: T) -> std::io::Result<T> {
+        match said {
+            Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => {
+                self.unheard = true;
+                Ok(instead)
+            }
+            other => other,
+        }
+    }
+}
+
+impl Write for Worker {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.unheard {
+            return Ok(bytes.len());
+        }
+        let said = self.out.write(bytes);
+        self.forgive(said, bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        if self.unheard {
+            return Ok(());
+        }
+        let said = self.out.flush();
+        self.forgive(said, ())
+    }
+}
+
 /// Standard output for programs.
 pub(crate) fn programs() -> BufWriter<std::io::StdoutLock<'static>> {
     BufWriter::with_capacity(64 << 10, std::io::stdout().lock())

@@ -85,3 +85,17 @@ fn path_names_a_file_that_is_there() {
     let log = scene.run(&["path", "ended", "--log"]).fine();
     assert!(Path::new(log.trim()).join("1.wal").exists());
 }
+
+/// `tracewal materialize | head -1`: who stops listening does not stop the work.
+#[test]
+fn views_are_written_although_nobody_listens() {
+    let scene = scene();
+    let traces = scene.store().join("traces");
+    let before = files(&traces);
+    std::fs::remove_dir_all(&traces).unwrap();
+    let mut command = scene.command(&["materialize"]);
+    let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    assert!(child.wait().unwrap().success());
+    assert_eq!(files(&traces), before);
+}

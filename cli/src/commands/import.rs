@@ -23,7 +23,7 @@ pub(crate) fn run(folder: &Path, args: &Import) -> Result<()> {
         return Err(Failure::not_found("no *.jsonl file there; name a file, or a folder that holds some"));
     }
     let store = stores::options().open(folder)?;
-    let mut out = output::people();
+    let mut out = output::worker();
     let mut outcome = Outcome::default();
     let mut reports = Vec::new();
     for file in files {

@@ -21,7 +21,7 @@ struct Line {
 
 pub(crate) fn run(folder: &Path, args: &Materialize) -> Result<()> {
     let store = stores::open_existing(folder, stores::options())?;
-    let mut out = output::people();
+    let mut out = output::worker();
     let mut outcome = Outcome::default();
     let mut lines = Vec::new();
     for session in stores::sessions(&store, &args.sessions.sessions)? {
