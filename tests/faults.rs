@@ -101,7 +101,9 @@ fn a_full_disk(kind: Kind) {
     assert!(matches!(full.append(note(999)), Err(Error::DiskFull { .. })));
     if kind != Kind::Btrfs {
         // There is room in what was allocated, and some of it is kept for last words.
-        while brim.append(note(1)).is_ok() {}
+        for size in [100, 10, 0] {
+            while brim.append(Note::new("x".repeat(size))).is_ok() {}
+        }
         brim.crash("full to the brim").unwrap();
         crashed.crash("the disk is full").unwrap();
         ended.complete().unwrap();

@@ -21,7 +21,7 @@ use tracewal::disk::{Gate, Step};
 use tracewal::{Compaction, Durability, Error, Options, Reading, Session, SessionName, Store};
 
 /// Rounds of each scenario unless the environment says otherwise.
-const ROUNDS: u64 = 24;
+const ROUNDS: u64 = 16;
 /// How many rounds are spent on one store where each round goes on with what the last one left.
 const ROUNDS_ON_ONE_STORE: u64 = 12;
 /// Stages of a child: its part has begun (1), its store is open, its loop has begun.

@@ -401,7 +401,7 @@ fn readers_follow_a_live_writer_until_its_sessions_are_removed() {
     });
     let count = |of: &dyn Fn(&Followed) -> bool| followed.iter().filter(|one| of(one)).count();
     println!(
-        "{} followings of {FOLLOWED} sessions by two readers: {} to the ending, {} stopped by the removal, of which {} with an error; {} events, {} refreshes",
+        "{} followings of {FOLLOWED} sessions by two readers: {} to the ending, {} stopped by the removal; {} met an error, of a session that was gone; {} events, {} refreshes",
         followed.len(),
         count(&|one| one.is_ended),
         count(&|one| !one.is_ended),

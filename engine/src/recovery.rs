@@ -132,8 +132,14 @@ fn recover_owned(store: &Store, session: &SessionName) -> Result<bool> {
             Err(Error::Busy { .. }) => return Ok(false),
             Err(error) => match unreadable(&layout.session(session.name()))? {
                 None => return Err(error),
-                // A power cut came before anything of it was durable: it has a name, and holds nothing.
-                Some(losses) if losses.is_empty() => {}
+                // A power cut came before anything of it was durable: it has a name, and holds nothing. (On the same boot its pages
+                // could not vanish like that: then somebody took them, and it is not for us to take the rest.)
+                Some(losses) if losses.is_empty() && was_another_boot(layout, session, &store.0.identity())? => {}
+                Some(losses) if losses.is_empty() => {
+                    store.0.note_failed_recovery(session, &error);
+                    store.disk().remove_file(&layout.owner(session.name()))?;
+                    return Ok(false);
+                }
                 Some(losses) => {
                     // No header is left, and nothing more can be done for it. What is there stays, and shows as damage.
                     store.0.note_losses(session, &losses);
@@ -186,6 +192,16 @@ fn writer_identity(layout: &Layout, id: u128) -> Identity {
         Ok(Some(Some(text))) => Identity::read_from(&text),
         _ => Identity::default(),
     }
+}
+
+/// Whether the session was opened before this machine was started, as far as its owner entry tells.
+fn was_another_boot(layout: &Layout, session: &SessionName, here: &Identity) -> Result<bool> {
+    Ok(match Owner::read(layout, session.name())? {
+        Entry::Named(owner) => owner.identity.boot_id != here.boot_id,
+        // A power cut has taken the entry too.
+        Entry::Unreadable => true,
+        Entry::Absent => false,
+    })
 }
 
 /// What is lost of a log of which no segment can be read. `None`: one can, or a newer version may.
@@ -395,7 +411,9 @@ fn write_tail(
             }
             Item::Loss(loss) => {
                 let loss = judged(loss, &log, survey.durable, boot_id);
-                if let Some(gap) = gap_above(&loss, survey.durable) {
+                // Behind a copied event the place itself is superseded: what is not said here, nobody sees again.
+                let superseded = writer.next_seq() > survey.durable + 1;
+                if let Some(gap) = gap_above(&loss, survey.durable, superseded) {
                     writer.gap(&gap)?;
                 }
             }
@@ -420,9 +438,13 @@ fn sync_names(store: &Store, folder: &Path) -> Result<()> {
 }
 
 /// The part of a loss that the copy has to speak of, because the place where it can be seen is superseded by the copy.
-pub(crate) fn gap_above(loss: &Loss, durable: u64) -> Option<Gap<'static>> {
-    let (first, last) = loss.missing.filter(|(_, last)| *last > durable)?;
-    let first = first.max(durable + 1);
+fn gap_above(loss: &Loss, durable: u64, superseded: bool) -> Option<Gap<'static>> {
+    let (first, last) = match loss.missing {
+        Some((first, last)) if last > durable => (first.max(durable + 1), last),
+        // No number is missing, such as where an append was cut off.
+        None if superseded => (1, 0),
+        _ => return None,
+    };
     Some(Gap {
         was: loss.was.clone().map(Into::into),
         ..Gap::new(first, last, loss.file.clone(), loss.offset, loss.length, loss.kind.as_str())

@@ -86,9 +86,9 @@ fn the_last_handle_closes_whoever_is_syncing() {
     let interval = tracewal_engine::Durability::Interval(std::time::Duration::from_millis(1));
     let store = Options::without_views().durability(interval).gate(gate.clone()).open(folder.path()).unwrap();
     for n in 0..10 {
+        gate.0.store(false, Ordering::SeqCst);
         let session = store.session(format!("s{n}")).start().unwrap();
         let name = session.name().clone();
-        gate.0.store(false, Ordering::SeqCst);
         while !gate.0.load(Ordering::SeqCst) {
             std::thread::yield_now();
         }

@@ -66,8 +66,10 @@ pub struct Actor {
     pub failed: bool,
     /// The run that it opens, or has to record the crash of.
     pub run: Option<Run>,
-    /// It has written a crash record for somebody else.
-    pub recorded: bool,
+    /// It has taken the session over from somebody who had died.
+    pub took_over: bool,
+    /// Nobody has died since it began.
+    pub undisturbed: bool,
     /// Records up to which it waits to be durable.
     pub target: u8,
     /// Records that its sync covers.
@@ -95,7 +97,8 @@ impl Actor {
             live: false,
             failed: false,
             run: None,
-            recorded: false,
+            took_over: false,
+            undisturbed: true,
             target: 0,
             covered: 0,
             times: 0,
@@ -114,6 +117,12 @@ impl Actor {
     #[must_use]
     pub fn is_at_rest(&self) -> bool {
         matches!(self.next, Step::Rest | Step::Idle)
+    }
+
+    /// Whether nothing happens unless somebody wants it.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.is_at_rest() || matches!(self.next, Step::Open | Step::Closed)
     }
 
     /// Begins to materialise, and goes on with `then`.

@@ -141,6 +141,12 @@ impl Log {
         look.slots != 0 || self.seen(look).iter().any(|record| matches!(record, Record::Crashed(_)))
     }
 
+    /// Whether there is a crash record; slots apart.
+    #[must_use]
+    pub fn has_crash_record(&self) -> bool {
+        self.has_crash(Look { slots: 0, ..self.end() })
+    }
+
     /// Where the ending stands that decides: of the last run with an event of the embedder.
     fn ending(&self, look: Look) -> Option<u8> {
         let seen = self.seen(look);

@@ -2,6 +2,7 @@
 use stateright::{Checker, Model};
 use tracewal_model::{casts, rules::Rules};
 fn run(cast: &casts::Cast, rules: Rules, full: bool) -> bool {
+
         let began = std::time::Instant::now();
         let checker = cast.with(rules).checker().threads(2).finish_when(stateright::HasDiscoveries::AnyFailures).spawn_bfs().join();
         println!("  {}: {} states, {} unique, depth {}, {:?}", cast.name, checker.state_count(), checker.unique_state_count(), checker.max_depth(), began.elapsed());
@@ -13,7 +14,7 @@ fn run(cast: &casts::Cast, rules: Rules, full: bool) -> bool {
                 if full {
                 let a: Vec<String> = path.clone().into_actions().iter().map(|a| format!("{a:?}")).collect();
                 println!("    {}", a.join(" "));
-                println!("{:?}", path.last_state()); }
+                 }
             }
         }
         bad
@@ -32,10 +33,10 @@ fn main() {
       ("unborn_runs_are_released", |r| r.unborn_runs_are_released = false),
       ("late_crash_owns", |r| r.late_crash_owns = false),
       ("owned_before_appended", |r| r.owned_before_appended = false),
-      ("resume_shows_crash", |r| r.resume_shows_crash = false),
+      ("takeover_shows_crash", |r| r.takeover_shows_crash = false),
       ("mark_before_durable", |r| r.mark_before_durable = false),
-      ("look_after_unlock", |r| r.look_after_unlock = false),
       ("recovery_waits", |r| r.recovery_waits = false),
+      ("temporaries_are_pruned", |r| r.temporaries_are_pruned = false),
       ("dead_run_holds_back", |r| r.dead_run_holds_back = false),
       ("network", |r| r.renames_outlive_processes = true),
       ("network+own", |r| {r.renames_outlive_processes = true; r.own_temporary_name = true}),

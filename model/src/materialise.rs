@@ -61,6 +61,7 @@ pub fn take(step: Step, world: &mut World, rules: &Rules, who: Who, process: Pro
         Step::BeginRename => Step::EndRename,
         Step::EndRename => {
             if !rules.written_beside || world.rename(name) {
+                me.crash_was_there = world.log.has_crash(world.log.end());
                 Step::SyncTraces
             } else {
                 me.failed = true;
@@ -105,30 +106,12 @@ pub fn take(step: Step, world: &mut World, rules: &Rules, who: Who, process: Pro
             }
             let says_crashed = world.view_status() == Some(Status::Crashed);
             world.broken.gave_up_wrong |= me.crash_was_there && !says_crashed && !me.failed;
-            // What another process records while this one has the lock is recorded of a writer that does not live.
-            if rules.look_after_unlock && !me.failed && !me.live {
-                Step::LookAfterUnlock
-            } else {
-                leave(me)
-            }
-        }
-        Step::LookAfterUnlock => {
-            let crashed = world.log.has_crash(world.log.end());
-            if crashed && world.folder == Folder::There && world.log.status(me.look) != Status::Crashed {
-                Step::LockView
-            } else {
-                leave(me)
-            }
+            let (look, live, wrote) = (Look::default(), false, None);
+            *me = Actor { look, live, wrote, crash_was_there: false, failed: false, ..*me };
+            me.then
         }
         other => other,
     };
-}
-
-/// It is done, and forgets.
-fn leave(me: &mut Actor) -> Step {
-    let (look, live, wrote) = (Look::default(), false, None);
-    *me = Actor { look, live, wrote, crash_was_there: false, failed: false, ..*me };
-    me.then
 }
 
 /// The step with which the owner entry is released.
@@ -188,14 +171,11 @@ fn ask_writer(world: &World, rules: &Rules, process: Process, me: &mut Actor) ->
         // The writer is done, and whoever else writes needs this lock: nothing can come behind this look.
         see_slots(world, me);
         see_records(world, me);
+        if me.wrote.is_none_or(|wrote| !world.log.is_same(wrote, me.look)) {
+            me.when_unlocked = Step::AskWhetherStillLive;
+            return Step::UnlockOwner;
+        }
     }
     let unborn = rules.unborn_runs_are_released && run > world.log.last_run();
-    if !world.log.has_ended(me.look, run) && !unborn {
-        return Step::UnlockOwner;
-    }
-    if rules.look_before_release && me.wrote.is_none_or(|wrote| !world.log.is_same(wrote, me.look)) {
-        me.when_unlocked = Step::AskWhetherStillLive;
-        return Step::UnlockOwner;
-    }
-    Step::RemoveOwner
+    if world.log.has_ended(me.look, run) || unborn { Step::RemoveOwner } else { Step::UnlockOwner }
 }

@@ -75,19 +75,17 @@ impl Protocol {
             (Step::Idle, Part::Materialiser(_)) => {
                 when(world.folder == Folder::There && self.is_free(world), Step::LockView)
             }
-            (Step::Idle, Part::Recoverer) => {
-                when(world.owner_lock.is_none() && !world.is_listed(member.process), Step::LockOwner)
-            }
+            (Step::Idle, Part::Recoverer) if world.is_listed(member.process) => vec![],
+            (Step::Idle, Part::Recoverer) => match world.owner_lock {
+                None => vec![Step::LockOwner],
+                Some(_) => when(!self.rules.recovery_waits, Step::Rest),
+            },
             (Step::Idle, Part::Pruner) => {
                 when(world.folder == Folder::There && world.view_lock.is_none(), Step::LockView)
             }
             (Step::LockView, _) => when(self.is_free(world), Step::LockView),
             (Step::TryLockView, _) => {
-                if !self.is_free(world) {
-                    when(!self.rules.recovery_waits, Step::Rest)
-                } else {
-                    vec![Step::LockView]
-                }
+                vec![if self.is_free(world) { Step::LockView } else { Step::Rest }]
             }
             // A closing thread waits for the sync that is under way.
             (Step::SyncSealed, _) => when(world.open.is_none_or(|open| open.leader.is_none()), me.next),
@@ -124,7 +122,7 @@ impl Protocol {
                 me.next = Step::Rest;
             }
             (Step::LockView | Step::LockOwner | Step::AskToPrune | Step::RemoveView | Step::MoveToTrash, Part::Pruner) => {
-                prune::take(step, world, who, process, me);
+                prune::take(step, world, rules, who, process, me);
             }
             (Step::RemoveOwnerOfNone, _) => {
                 world.owner = None;
@@ -177,6 +175,12 @@ impl Protocol {
             ) => write::take_syncing(step, world, rules, who, process, me),
             _ => materialise::take(step, world, rules, who, process, me),
         }
+        world.attended |= me.undisturbed
+            && match part {
+                Part::Recoverer => me.next == Step::Rest,
+                Part::Writer(writer) => writer.resumes && me.next == Step::Open,
+                _ => false,
+            };
         match me.next {
             Step::Rest => *me = Actor::resting(),
             Step::Idle => *me = Actor { times: me.times, ..Actor::idle() },
@@ -188,7 +192,9 @@ impl Protocol {
     fn kill(&self, state: &mut State, process: Process, renames: bool) {
         let world = &mut state.world;
         world.dead |= 1 << process;
+        world.attended = false;
         for (who, me) in (0..).zip(state.actors.iter_mut()) {
+            me.undisturbed = me.next == Step::Idle;
             if self.member(who).process != process {
                 continue;
             }
@@ -230,7 +236,9 @@ impl Protocol {
         }
         let who = Who::try_from(self.cast.len()).unwrap_or(Who::MAX);
         let mut me = Actor::idle();
-        while let Some(step) = self.steps(&state, who, &me).first().copied() {
+        // More steps than recovery has: a protocol with a rule taken away may go round for ever.
+        for _ in 0..100 {
+            let Some(step) = self.steps(&state, who, &me).first().copied() else { break };
             self.take(&mut state.world, who, &mut me, step);
         }
         state.world
@@ -331,8 +339,9 @@ impl Model for Protocol {
                 let owned = world.owner.is_some() || world.folder != Folder::There;
                 owned || world.view_is_right() || (world.view.is_none() && world.view_removed)
             }),
-            Property::always("a session that is gone has no view", |_, state: &State| {
-                state.world.folder != Folder::Gone || state.world.view.is_none()
+            Property::always("a session that is gone has no view, nor a part of one", |_, state: &State| {
+                let World { folder, view, temporaries, .. } = &state.world;
+                *folder != Folder::Gone || (view.is_none() && temporaries.is_empty())
             }),
             Property::always("when all is quiet nothing is left to be done", |_, state: &State| is_settled(state)),
             Property::always("whoever dies where, the next open makes it right", |protocol: &Protocol, state: &State| {
@@ -355,12 +364,19 @@ impl Model for Protocol {
     }
 }
 
-/// Nobody is at anything: then the owner entry is gone and the view is right, unless the owner is dead, which is recovery's to see.
+/// Nobody is at anything. Then the owner entry is gone and the view is right, except that a session may be open, and a dead owner waits for
+/// the next open. In any case, when the store has been attended to since the last death, nobody dead owns the session, and a crash shows.
 fn is_settled(state: &State) -> bool {
     let world = &state.world;
-    let quiet = state.actors.iter().all(Actor::is_at_rest) && world.open.is_none() && world.late.is_empty();
-    let recovery_sees_it = world.owner.is_some_and(|(writer, _)| world.is_dead(writer));
-    !quiet || recovery_sees_it || is_right(world)
+    if !state.actors.iter().all(Actor::is_waiting) || !world.late.is_empty() {
+        return true;
+    }
+    let owner_is_dead = world.owner.is_some_and(|(writer, _)| world.is_dead(writer));
+    let shows_crash = world.view_status() == Some(Status::Crashed) || !world.log.has_crash_record();
+    if world.attended && world.folder == Folder::There && (owner_is_dead || !shows_crash) {
+        return false;
+    }
+    owner_is_dead || world.open.is_some() || is_right(world)
 }
 
 fn is_right(world: &World) -> bool {

@@ -1,11 +1,12 @@
 //! Removing a session: SPEC.md section 13, step by step.
 
 use crate::actor::Actor;
+use crate::rules::Rules;
 use crate::step::Step;
 use crate::world::{Folder, Process, Who, World};
 
 /// Takes one of the steps of pruning that materialising and recovery do not have. The lock of the view is held throughout.
-pub fn take(step: Step, world: &mut World, who: Who, process: Process, me: &mut Actor) {
+pub fn take(step: Step, world: &mut World, rules: &Rules, who: Who, process: Process, me: &mut Actor) {
     me.next = match step {
         Step::LockView => {
             world.view_lock = Some(who);
@@ -26,6 +27,9 @@ pub fn take(step: Step, world: &mut World, who: Who, process: Process, me: &mut 
         }
         Step::RemoveView => {
             (world.view, world.view_removed) = (None, true);
+            if rules.temporaries_are_pruned {
+                world.temporaries.clear();
+            }
             Step::MoveToTrash
         }
         Step::MoveToTrash => {

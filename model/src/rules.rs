@@ -23,15 +23,14 @@ pub struct Rules {
     pub late_crash_owns: bool,
     /// Where there is no owner entry, one is written before a crash record is appended for somebody else.
     pub owned_before_appended: bool,
-    /// A resume that recorded a crash writes the view when it is done.
-    pub resume_shows_crash: bool,
+    /// A resume that took the session over from a dead writer writes the view when it is done.
+    pub takeover_shows_crash: bool,
     /// A sync publishes its mark before it tells waiting threads that it is done.
     pub mark_before_durable: bool,
-    /// A materialisation looks once more when it has given up its lock: whoever recorded a crash meanwhile, and found the lock taken,
-    /// relies on it.
-    pub look_after_unlock: bool,
-    /// Recovery waits for locks that others hold.
+    /// Recovery waits for locks that somebody else holds. Whoever holds one may have looked at the log for the last time.
     pub recovery_waits: bool,
+    /// Prune removes a temporary file that a dead materialisation left.
+    pub temporaries_are_pruned: bool,
     /// A session that has ended is not written either while the writer of its last run is dead and not recovered yet.
     pub dead_run_holds_back: bool,
     /// The temporary name is one that no earlier holder of the lock used, and what an earlier one left is removed first.
@@ -53,10 +52,10 @@ impl Default for Rules {
             unborn_runs_are_released: true,
             late_crash_owns: true,
             owned_before_appended: true,
-            resume_shows_crash: true,
+            takeover_shows_crash: true,
             mark_before_durable: true,
-            look_after_unlock: true,
             recovery_waits: true,
+            temporaries_are_pruned: true,
             dead_run_holds_back: true,
             own_temporary_name: false,
             renames_outlive_processes: false,

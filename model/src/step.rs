@@ -46,8 +46,6 @@ pub enum Step {
     /// Gives up the lock of the view.
     UnlockView,
 
-    /// Looks for crash records once more, when the lock has been given up.
-    LookAfterUnlock,
 
     // Opening a session.
     /// Takes the lock of the owner entry.

@@ -82,6 +82,8 @@ pub struct World {
     pub open: Option<Open>,
     /// A pruner has removed the view.
     pub view_removed: bool,
+    /// Somebody has opened the store, or recorded a crash for somebody else, and is done with that; and nobody has died since.
+    pub attended: bool,
     /// What must not happen.
     pub broken: Broken,
 }
@@ -102,6 +104,7 @@ impl World {
             dead: 0,
             open: None,
             view_removed: false,
+            attended: false,
             broken: Broken::default(),
         }
     }

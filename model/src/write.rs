@@ -28,10 +28,10 @@ pub fn take_opening(
                 _ => Step::AskOwner,
             }
         }
-        (Step::AskOwner, _) => ask_owner(world, process, part, me),
+        (Step::AskOwner, _) => ask_owner(world, rules, process, part, me),
         (Step::Survey, _) => {
             let crash = world.log.crash_to_record();
-            (me.run, me.recorded) = (crash, crash.is_some());
+            (me.run, me.took_over) = (crash, world.owner.is_some() || crash.is_some());
             if crash.is_some() || !world.log.is_marked_to_the_end() {
                 if world.owner.is_none() && rules.owned_before_appended { Step::OwnFirst } else { Step::CommitTail }
             } else {
@@ -78,8 +78,8 @@ pub fn take_opening(
             let (leader, closed, listed, placed) = (None, false, true, true);
             world.open = Some(Open { process, run, durable, leader, closed, listed, placed });
             // The view may still say what it said before the crash that was just recorded.
-            me.when_unlocked = if me.recorded && rules.resume_shows_crash { Step::LockView } else { Step::Open };
-            *me = Actor { then: Step::Open, recorded: false, run: None, ..*me };
+            me.when_unlocked = if me.took_over && rules.takeover_shows_crash { Step::LockView } else { Step::Open };
+            *me = Actor { then: Step::Open, took_over: false, run: None, ..*me };
             Step::UnlockOwner
         }
         (Step::UnlockOwner, _) => {
@@ -100,7 +100,7 @@ fn surveyed(part: Part) -> Step {
 }
 
 /// `recovery::recover_owned` and the first half of `recovery::recover_session`.
-fn ask_owner(world: &World, process: Process, part: Part, me: &mut Actor) -> Step {
+fn ask_owner(world: &World, rules: &Rules, process: Process, part: Part, me: &mut Actor) -> Step {
     let recovers = part == Part::Recoverer;
     (me.then, me.when_unlocked) = (Step::Rest, Step::Rest);
     match world.owner {
@@ -113,7 +113,7 @@ fn ask_owner(world: &World, process: Process, part: Part, me: &mut Actor) -> Ste
         return Step::UnlockOwner;
     }
     if recovers {
-        me.when_unlocked = Step::TryLockView;
+        me.when_unlocked = if rules.recovery_waits { Step::LockView } else { Step::TryLockView };
     }
     Step::Survey
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tracewal::{LossKind, SessionName};
+use tracewal::{Loss, LossKind, Session, SessionName};
 
 use super::log::{Contents, Seen, What};
 
@@ -20,6 +20,8 @@ pub(crate) struct Track {
     crashed_from: Option<usize>,
     /// When its removal was begun, and when it had returned.
     removed: Option<(usize, Option<usize>)>,
+    /// It is what a power cut has left.
+    is_inherited: bool,
     /// Its last run, when that has neither an ending nor an owner entry: whoever resumes it writes its crash record first.
     orphan: Option<u32>,
     /// An earlier power cut took its owner entry, and nobody knows that it was open before this number is durable.
@@ -44,6 +46,7 @@ impl Track {
             lost: BTreeSet::new(),
             crashed_from: None,
             removed: None,
+            is_inherited: false,
             orphan: None,
             forgotten: None,
         }
@@ -61,6 +64,7 @@ impl Track {
         track.attempted.resize(last_lost.max(track.attempted.len()), (moment, What::Other));
         track.durable.push((moment, track.last_seq()));
         let run = contents.events.last().map_or(0, |seen| seen.run);
+        track.is_inherited = true;
         track.orphan = (!contents.has_ended(run)).then_some(run);
         track
     }
@@ -81,6 +85,7 @@ impl Track {
             lost: self.lost.clone(),
             crashed_from: self.crashed_from.filter(|from| *from <= moment).map(|_| 0),
             removed: self.removed.filter(|(from, _)| *from <= moment).map(|(_, done)| (0, done.map(|_| 0))),
+            is_inherited: false,
             orphan: None,
             forgotten: None,
         }
@@ -102,9 +107,18 @@ impl Track {
             self.attempt(from, What::Crashed(run));
         }
         self.attempt(from, What::RunStarted);
-        if self.forgotten.is_some() {
-            self.forgotten = Some(self.last_seq());
+    }
+
+    /// It has been resumed. Of a run that an earlier power cut took but for a segment without an event, nothing was known until now;
+    /// it has got its crash record.
+    pub(crate) fn resumed(&mut self, session: &Session) {
+        if self.is_inherited && session.last_seq() == self.last_seq() + 1 {
+            let (from, _) = self.attempted[self.attempted.len() - 1];
+            self.attempted.insert(self.attempted.len() - 1, (from, What::Crashed(session.run() - 1)));
         }
+        assert_eq!(session.last_seq(), self.last_seq());
+        self.is_inherited = false;
+        self.forgotten = self.forgotten.map(|_| self.last_seq());
     }
 
     /// The process that had it open is gone, and somebody is about to find out.
@@ -150,6 +164,15 @@ impl Track {
     /// What a test has damaged, and the log says so.
     pub(crate) fn lose(&mut self, contents: &Contents) {
         self.lost.extend(numbers_lost(contents));
+    }
+
+    /// Whether the log shows damage that a test has done.
+    pub(crate) fn was_damaged(&self, contents: &Contents) -> bool {
+        let by_test = |loss: &Loss| {
+            loss.kind != LossKind::Unsynced
+                && loss.missing.is_some_and(|(first, _)| self.lost.contains(&first))
+        };
+        contents.losses.iter().any(by_test)
     }
 
     pub(crate) fn last_seq(&self) -> u64 {
