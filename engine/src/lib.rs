@@ -58,5 +58,5 @@ pub use process::ProcessState;
 pub use repair::Repaired;
 pub use session::{Ended, NewSession, Session};
 pub use span::{EndSpan, NewSpan, Span};
-pub use store::{Health, Recovered, SessionName, Store, WeakStore};
+pub use store::{Health, LastLook, Recovered, Released, SessionName, Store, WeakStore};
 pub use views::{Materialised, Status, Views};

@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use fs2::FileExt as _;
 
@@ -47,6 +48,18 @@ impl ShortLock {
             Ok(()) => Ok(None),
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(None),
             Err(e) => Err(failed(e)),
+        }
+    }
+
+    /// Waits for the lock of this name, but no longer than this. What locks like this one guard takes moments, unless its holder has been
+    /// stopped.
+    pub(crate) fn acquire_within(path: &Path, patience: Duration) -> Result<Option<Self>> {
+        let asked = Instant::now();
+        loop {
+            match Self::try_acquire(path)? {
+                None if asked.elapsed() < patience => std::thread::sleep(Duration::from_millis(1)),
+                result => return Ok(result),
+            }
         }
     }
 

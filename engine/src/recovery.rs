@@ -23,6 +23,9 @@ use crate::segment_writer::SegmentWriter;
 use crate::small_file::SmallFile;
 use crate::store::{Recovered, SessionName, Store};
 
+/// How long recovery waits for a session's lock before it leaves the session to the next recovery.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Where a log ends, and what the next run needs to know.
 #[derive(Clone, Debug)]
 pub(crate) struct LogEnd {
@@ -116,8 +119,9 @@ fn recover_owned(store: &Store, session: &SessionName) -> Result<bool> {
         return Ok(false);
     }
     {
-        // I7: whoever has the lock is dealing with this session; the others do not wait for it.
-        let Some(owner_lock) = ShortLock::try_acquire(&layout.owner_lock(session.name()))? else {
+        // I7: somebody who was stopped with the lock does not keep the other sessions waiting for long.
+        let Some(owner_lock) = ShortLock::acquire_within(&layout.owner_lock(session.name()), PATIENCE)?
+        else {
             return Ok(false);
         };
         if Owner::read(layout, session.name())? == Entry::Absent {

@@ -126,6 +126,28 @@ pub struct Recovered {
     pub failed: Vec<(SessionName, String)>,
 }
 
+/// What a last look at a log finds, for [`Store::release`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LastLook {
+    /// Something that the view does not show.
+    Changed,
+    /// The run has no ending, and no crash record: recovery comes first.
+    NoEnding,
+    /// The run has ended, or never began.
+    Ended,
+}
+
+/// What became of an owner entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Released {
+    /// The view has to be written again first.
+    Changed,
+    /// It stays.
+    NotYet,
+    /// There is none.
+    Gone,
+}
+
 impl Store {
     pub(crate) fn open_with(path: &Path, options: Options) -> Result<Self> {
         let layout = Layout::new(path, options.traces.as_deref());
@@ -297,9 +319,10 @@ impl Store {
         self.0.layout.view(&session.name)
     }
 
-    /// Writes a session's view unless somebody is at it right now: they look at the log again before they are done.
+    /// Writes a session's view unless somebody is at it for longer than recovery waits (I7). It does wait: whoever is at it may have looked
+    /// at the log for the last time before the crash was recorded.
     pub(crate) fn materialise_if_free(&self, session: &SessionName) -> Result<()> {
-        match ShortLock::try_acquire(&self.0.layout.view_lock(&session.name))? {
+        match ShortLock::acquire_within(&self.0.layout.view_lock(&session.name), recovery::PATIENCE)? {
             Some(free) => drop(free),
             None => return Ok(()),
         }
@@ -395,29 +418,44 @@ impl Store {
         ShortLock::acquire(&self.0.layout.view_lock(&session.name))
     }
 
-    /// The last step of materialising, under the view's lock: removes the owner entry if the run that it names has ended, as
-    /// `ended` says, and its writer is done with it.
+    /// The last step of materialising, under the view's lock: removes the owner entry if its writer is done with the session, the view
+    /// shows all of the log, and the run that the entry names (`None`: it cannot be read) has ended. The last two are what `last_look` says;
+    /// it is asked under the owner lock, when nobody can append any more.
     ///
     /// # Errors
-    /// When the entry cannot be read or removed.
-    pub fn release(&self, session: &SessionName, ended: impl Fn(u32) -> bool) -> Result<()> {
+    /// Those of `last_look`, or when the entry cannot be read or removed.
+    pub fn release(
+        &self,
+        session: &SessionName,
+        last_look: impl FnOnce(Option<u32>) -> Result<LastLook>,
+    ) -> Result<Released> {
         if self.0.writer.is_none() || lock(&self.0.live).contains_key(&session.name) {
-            return Ok(());
+            return Ok(Released::NotYet);
         }
         let _lock = ShortLock::acquire(&self.0.layout.owner_lock(&session.name))?;
         // Asked again under the lock: the session may have been resumed meanwhile, here or elsewhere.
         if lock(&self.0.live).contains_key(&session.name) {
-            return Ok(());
+            return Ok(Released::NotYet);
         }
-        let done = match Owner::read(&self.0.layout, &session.name)? {
-            Entry::Absent => return Ok(()),
-            Entry::Unreadable => recovery::open_elsewhere(self, session)?.is_none(),
+        let (run, is_done) = match Owner::read(&self.0.layout, &session.name)? {
+            Entry::Absent => return Ok(Released::Gone),
+            Entry::Unreadable => (None, recovery::open_elsewhere(self, session)?.is_none()),
             Entry::Named(owner) => {
                 let mine = Some(owner.writer) == self.0.writer_id();
-                ended(owner.run) && (mine || !owner.lives(&self.0.layout, &self.0.identity())?)
+                (Some(owner.run), mine || !owner.lives(&self.0.layout, &self.0.identity())?)
             }
         };
-        if done { self.0.disk().remove_file(&self.0.layout.owner(&session.name)) } else { Ok(()) }
+        if !is_done {
+            return Ok(Released::NotYet);
+        }
+        match last_look(run)? {
+            LastLook::Changed => Ok(Released::Changed),
+            LastLook::NoEnding => Ok(Released::NotYet),
+            LastLook::Ended => {
+                self.0.disk().remove_file(&self.0.layout.owner(&session.name))?;
+                Ok(Released::Gone)
+            }
+        }
     }
 
     /// The door to the disk, for those who write beside the log.
