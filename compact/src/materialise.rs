@@ -4,7 +4,9 @@
 use std::io::{self, BufWriter, Write};
 
 use tracewal_engine::guard::Guard;
-use tracewal_engine::{Error, Log, Materialised, Result, SessionName, Status, Step, Store};
+use tracewal_engine::{
+    Error, LastLook, Log, Materialised, Released, Result, SessionName, Status, Step, Store,
+};
 use tracewal_format::log::Reading;
 
 use crate::fold::Fold;
@@ -18,23 +20,48 @@ use crate::render::{RenderError, render};
 pub fn materialise(store: &Store, session: &SessionName) -> Result<Option<Materialised>> {
     let _lock = store.lock_view(session)?;
     let path = store.view(session);
-    let (mut live, mut log, mut fold) = begin(store, session)?;
     loop {
+        // From the beginning each time: what recovery has copied meanwhile would be read twice.
+        let (live, mut log, mut fold) = begin(store, session)?;
         if store.is_live(session) != live {
             // It has been opened or closed since, and is read differently.
-            (live, log, fold) = begin(store, session)?;
+            continue;
         }
         if !may_be_written(&fold, &log, live) {
             return Ok(None);
         }
         let status = fold.summary().status;
+        let shown = extent(&fold);
         write_view(store, session, &mut log, &fold)?;
-        if status == Status::Crashed || !has_crashed_since(store, session, &mut log, &mut fold)? {
-            // An entry that was written for a run which never began names the one behind the last.
-            let last = fold.summary().runs.last().map_or(0, |run| run.number);
-            store.release(session, |run| fold.has_ended(run.min(last)))?;
+        if status != Status::Crashed && has_crashed_since(store, session, &mut log, &mut fold)? {
+            continue;
+        }
+        let last_look = |run| {
+            look_again(store, session, &mut log, &mut fold)?;
+            Ok(last_look(&fold, &log, shown, run))
+        };
+        if store.release(session, last_look)? != Released::Changed {
             return Ok(Some(Materialised { path, status }));
         }
+    }
+}
+
+/// How much of a log a fold has seen.
+fn extent(fold: &Fold) -> (u64, u64, u64, usize) {
+    let summary = fold.summary();
+    (summary.last_seq, summary.events, summary.crashes, summary.losses.len())
+}
+
+/// What may become of the owner entry, which names `run`.
+fn last_look(fold: &Fold, log: &Log, shown: (u64, u64, u64, usize), run: Option<u32>) -> LastLook {
+    // A run that has no segment never began.
+    let is_begun = |run| log.headers().any(|header| header.run == run);
+    if extent(fold) != shown {
+        LastLook::Changed
+    } else if run.is_none_or(|run| fold.has_ended(run) || !is_begun(run)) {
+        LastLook::Ended
+    } else {
+        LastLook::NoEnding
     }
 }
 
@@ -59,7 +86,8 @@ fn may_be_written(fold: &Fold, log: &Log, live: bool) -> bool {
             Guard::DurableBeforeShown.is_off() || summary.ending_seq.is_some_and(|seq| seq <= log.durable())
         }
         Status::Running => live || summary.runs.last().is_none_or(|run| run.ending.is_some()),
-        Status::Crashed => live || summary.runs.last().is_none_or(|run| run.ending.is_some()),
+        // Whatever else is still to come: a crash is shown (I6).
+        Status::Crashed => true,
     }
 }
 
@@ -68,9 +96,13 @@ fn has_crashed_since(store: &Store, session: &SessionName, log: &mut Log, fold: 
     if Guard::LookAgain.is_off() {
         return Ok(false);
     }
-    log.refresh().map_err(|source| Error::Io { doing: "read", path: store.folder(session), source })?;
-    read_to_the_end(store, session, log, fold)?;
+    look_again(store, session, log, fold)?;
     Ok(fold.summary().status == Status::Crashed)
+}
+
+fn look_again(store: &Store, session: &SessionName, log: &mut Log, fold: &mut Fold) -> Result<()> {
+    log.refresh().map_err(|source| Error::Io { doing: "read", path: store.folder(session), source })?;
+    read_to_the_end(store, session, log, fold)
 }
 
 /// Renders into the temporary file, syncs it, renames it, syncs the folder.

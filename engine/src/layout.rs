@@ -66,6 +66,11 @@ impl Layout {
         self.traces.join(format!("{name}.json"))
     }
 
+    /// Where a view is written before it is renamed.
+    pub(crate) fn unfinished_view(&self, name: &str) -> PathBuf {
+        self.traces.join(format!("{name}.json.tmp"))
+    }
+
     pub(crate) fn trash(&self) -> PathBuf {
         self.root.join("trash")
     }

@@ -138,7 +138,8 @@ fn recover_owned(store: &Store, session: &SessionName) -> Result<bool> {
                 None => return Err(error),
                 // A power cut came before anything of it was durable: it has a name, and holds nothing. (On the same boot its pages
                 // could not vanish like that: then somebody took them, and it is not for us to take the rest.)
-                Some(losses) if losses.is_empty() && was_another_boot(layout, session, &store.0.identity())? => {}
+                Some(losses)
+                    if losses.is_empty() && was_another_boot(layout, session, &store.0.identity())? => {}
                 Some(losses) if losses.is_empty() => {
                     store.0.note_failed_recovery(session, &error);
                     store.disk().remove_file(&layout.owner(session.name()))?;
@@ -244,7 +245,19 @@ pub(crate) fn recover_session(store: &Store, session: &SessionName) -> Result<Lo
         sync_names(store, &folder)?;
         return Ok(survey.end);
     }
+    if Owner::read(&store.0.layout, session.name())? == Entry::Absent {
+        own(store, session, &survey)?;
+    }
     write_tail(store, &folder, &survey, &crashes)
+}
+
+/// Names this writer as the owner of the last run, before anything is appended to it: if this process does not come to write the view,
+/// recovery does.
+fn own(store: &Store, session: &SessionName, survey: &Survey) -> Result<()> {
+    let writer = store.0.must_write()?;
+    let (session_uid, run) = (survey.end.uid, survey.last.run);
+    let owner = Owner { writer: writer.id, session_uid, run, identity: writer.identity.clone() };
+    owner.write(&store.0.layout, store.disk(), session.name())
 }
 
 /// Under the session's owner lock: records that the last run crashed, which has been closed by this process.
@@ -254,16 +267,12 @@ pub(crate) fn record_crash(store: &Store, session: &SessionName, crashed: Crashe
         return Ok(());
     }
     let survey = survey(&folder, &store.0.identity())?;
-    let writer = store.0.must_write()?;
-    if survey.last.writer != writer.id {
+    if survey.last.writer != store.0.must_write()?.id {
         // Somebody has resumed it since: what became of it then is not ours to say.
         return Ok(());
     }
-    // The entry first: if this process does not come to write the view, recovery does.
-    let (session_uid, run) = (survey.end.uid, survey.last.run);
-    let owner = Owner { writer: writer.id, session_uid, run, identity: writer.identity.clone() };
-    owner.write(&store.0.layout, store.disk(), session.name())?;
-    let crashed = Crashed { run: Some(run), ..crashed };
+    own(store, session, &survey)?;
+    let crashed = Crashed { run: Some(survey.last.run), ..crashed };
     write_tail(store, &folder, &survey, &[(survey.last_time, crashed)]).map(|_| ())
 }
 

@@ -143,6 +143,8 @@ impl Store {
         let disk = self.disk();
         let trash = layout.trash().join(format!("{}-{:016x}", session.name(), random::u64()?));
         disk.remove_file(&layout.view(session.name()))?;
+        // What a materialisation left that died; it holds the same secrets.
+        disk.remove_file(&layout.unfinished_view(session.name()))?;
         // In this order a power cut leaves no view of a session that is gone: nobody would ever remove it.
         disk.sync_dir(layout.traces())?;
         disk.rename(&self.folder(session), &trash)?;

@@ -20,7 +20,7 @@ use crate::guard::Guard;
 use crate::lock::ShortLock;
 use crate::name;
 use crate::options::Durability;
-use crate::owner::Owner;
+use crate::owner::{Entry, Owner};
 use crate::process::Identity;
 use crate::random;
 use crate::recovery::{self, LogEnd};
@@ -148,9 +148,11 @@ impl NewSession {
         let (store, layout) = (&self.store.0, &self.store.0.layout);
         let writer = store.must_write()?;
         let session = self.store.find(&self.id)?;
-        let _lock = ShortLock::acquire(&layout.owner_lock(session.name()))?;
+        let owner_lock = ShortLock::acquire(&layout.owner_lock(session.name()))?;
         let end = recovery::recover_session(&self.store, &session)?;
         let run = end.next_run(&layout.session(session.name()))?;
+        // An entry means that a writer died: its crash may not be in the view yet.
+        let before = Owner::read(layout, session.name())?;
         let owner = Owner { writer: writer.id, session_uid: end.uid, run, identity: writer.identity.clone() };
         owner.write(layout, store.disk(), session.name())?;
         let began =
@@ -159,14 +161,20 @@ impl NewSession {
                     inner.append_run_started(self.reason.as_deref().or(Some("resume")))?;
                     Ok(inner)
                 });
-        match began {
-            Ok(inner) => Ok(Self::enlist(inner)),
-            Err(error) => {
-                // The run before has been dealt with, and this one has not begun: nobody has it open.
-                let _ = store.disk().remove_file(&layout.owner(session.name()));
-                Err(error)
-            }
+        if began.is_err() {
+            // This run has not begun: nobody has it open.
+            let _ = match &before {
+                Entry::Named(owner) => owner.write(layout, store.disk(), session.name()),
+                _ => store.disk().remove_file(&layout.owner(session.name())),
+            };
         }
+        let began = began.map(Self::enlist);
+        drop(owner_lock);
+        if before != Entry::Absent {
+            // What can't be written now is written when this run ends, or by the next open.
+            let _ = self.store.materialise(&session);
+        }
+        began
     }
 
     /// Resumes it if it exists, and starts it if not.

@@ -51,7 +51,12 @@ pub fn all() -> Vec<Cast> {
         },
         Cast {
             name: "a panic after closing",
-            members: vec![starts(Writer { panics: true, ..WRITER }), first(once), resumes(1), other(2, Part::Recoverer)],
+            members: vec![
+                starts(Writer { panics: true, ..WRITER }),
+                first(once),
+                resumes(1),
+                other(2, Part::Recoverer),
+            ],
             small: false,
         },
         Cast {

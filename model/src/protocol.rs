@@ -66,12 +66,11 @@ impl Protocol {
                     .filter(|_| world.owner_lock.is_none())
                     .collect()
             }
-            (Step::Idle, Part::Syncer) => {
-                when(open_here.is_some_and(|open| open.leader.is_none() && open.durable < last_event(world)), Step::AwaitDurable)
-            }
-            (Step::Idle, Part::Handler) => {
-                when(open_here.is_some_and(|open| open.placed), Step::ClaimSlot)
-            }
+            (Step::Idle, Part::Syncer) => when(
+                open_here.is_some_and(|open| open.leader.is_none() && open.durable < last_event(world)),
+                Step::AwaitDurable,
+            ),
+            (Step::Idle, Part::Handler) => when(open_here.is_some_and(|open| open.placed), Step::ClaimSlot),
             (Step::Idle, Part::Materialiser(_)) => {
                 when(world.folder == Folder::There && self.is_free(world), Step::LockView)
             }
@@ -121,7 +120,10 @@ impl Protocol {
                 }
                 me.next = Step::Rest;
             }
-            (Step::LockView | Step::LockOwner | Step::AskToPrune | Step::RemoveView | Step::MoveToTrash, Part::Pruner) => {
+            (
+                Step::LockView | Step::LockOwner | Step::AskToPrune | Step::RemoveView | Step::MoveToTrash,
+                Part::Pruner,
+            ) => {
                 prune::take(step, world, rules, who, process, me);
             }
             (Step::RemoveOwnerOfNone, _) => {
@@ -286,7 +288,9 @@ impl Model for Protocol {
             return;
         }
         for process in self.processes() {
-            let busy = (0..).zip(&state.actors).any(|(who, me)| self.member(who).process == process && !me.is_at_rest());
+            let busy = (0..)
+                .zip(&state.actors)
+                .any(|(who, me)| self.member(who).process == process && !me.is_at_rest());
             if !state.world.is_dead(process) && busy {
                 actions.push(Action::Kill(process));
                 if !self.rules.renames_outlive_processes && self.is_renaming(state, process) {
@@ -322,17 +326,23 @@ impl Model for Protocol {
             Property::always("I4: the view is absent or one whole, synced document", |_, state: &State| {
                 state.world.view.is_none_or(|view| view.shows.is_some() && view.synced)
             }),
-            Property::always("I6: completed is shown when the ending is durable, not before", |_, state: &State| {
-                let World { log, view, .. } = &state.world;
-                let shows = view.and_then(|view| view.shows);
-                shows.is_none_or(|shows| log.status(shows) != Status::Completed || log.ending_is_durable(shows))
-            }),
+            Property::always(
+                "I6: completed is shown when the ending is durable, not before",
+                |_, state: &State| {
+                    let World { log, view, .. } = &state.world;
+                    let shows = view.and_then(|view| view.shows);
+                    shows.is_none_or(|shows| {
+                        log.status(shows) != Status::Completed || log.ending_is_durable(shows)
+                    })
+                },
+            ),
             Property::always("I6: who has seen a crash leaves a view that says so", |_, state: &State| {
                 !state.world.broken.gave_up_wrong
             }),
-            Property::always("I6: a view that says crashed never says anything else again", |_, state: &State| {
-                !state.world.broken.turned_back
-            }),
+            Property::always(
+                "I6: a view that says crashed never says anything else again",
+                |_, state: &State| !state.world.broken.turned_back,
+            ),
             Property::always("one writer at a time", |_, state: &State| !state.world.broken.intruded),
             Property::always("a session without an owner entry has its last view", |_, state: &State| {
                 let world = &state.world;
@@ -343,17 +353,22 @@ impl Model for Protocol {
                 let World { folder, view, temporaries, .. } = &state.world;
                 *folder != Folder::Gone || (view.is_none() && temporaries.is_empty())
             }),
-            Property::always("when all is quiet nothing is left to be done", |_, state: &State| is_settled(state)),
-            Property::always("whoever dies where, the next open makes it right", |protocol: &Protocol, state: &State| {
-                let renames: &[bool] = if state.actors.iter().any(|me| me.next == Step::EndRename)
-                    || !state.world.late.is_empty()
-                {
-                    &[false, true]
-                } else {
-                    &[false]
-                };
-                renames.iter().all(|renames| is_right(&protocol.afterwards(state, *renames)))
+            Property::always("when all is quiet nothing is left to be done", |_, state: &State| {
+                is_settled(state)
             }),
+            Property::always(
+                "whoever dies where, the next open makes it right",
+                |protocol: &Protocol, state: &State| {
+                    let renames: &[bool] = if state.actors.iter().any(|me| me.next == Step::EndRename)
+                        || !state.world.late.is_empty()
+                    {
+                        &[false, true]
+                    } else {
+                        &[false]
+                    };
+                    renames.iter().all(|renames| is_right(&protocol.afterwards(state, *renames)))
+                },
+            ),
             Property::sometimes("a view says completed", |_, state: &State| {
                 state.world.view_status() == Some(Status::Completed)
             }),

@@ -46,7 +46,6 @@ pub enum Step {
     /// Gives up the lock of the view.
     UnlockView,
 
-
     // Opening a session.
     /// Takes the lock of the owner entry.
     LockOwner,

@@ -143,8 +143,9 @@ impl World {
     /// Whether the view shows the log to its end.
     #[must_use]
     pub fn view_is_right(&self) -> bool {
-        self.view
-            .is_some_and(|view| view.synced && view.shows.is_some_and(|shows| self.log.is_same(shows, self.log.end())))
+        self.view.is_some_and(|view| {
+            view.synced && view.shows.is_some_and(|shows| self.log.is_same(shows, self.log.end()))
+        })
     }
 
     /// Puts a temporary file into the view's place. Whether it was there.

@@ -22,7 +22,9 @@ pub fn take_opening(
             match part {
                 // A name that is taken is left alone.
                 Part::Writer(Writer { resumes: false, .. }) if me.ended => Step::AskOwnerOfClosed,
-                Part::Writer(Writer { resumes: false, .. }) if world.folder == Folder::Absent => Step::WriteOwner,
+                Part::Writer(Writer { resumes: false, .. }) if world.folder == Folder::Absent => {
+                    Step::WriteOwner
+                }
                 Part::Writer(Writer { resumes: false, .. }) => Step::UnlockOwner,
                 _ if me.ended => Step::AskOwnerOfClosed,
                 _ => Step::AskOwner,
@@ -33,7 +35,11 @@ pub fn take_opening(
             let crash = world.log.crash_to_record();
             (me.run, me.took_over) = (crash, world.owner.is_some() || crash.is_some());
             if crash.is_some() || !world.log.is_marked_to_the_end() {
-                if world.owner.is_none() && rules.owned_before_appended { Step::OwnFirst } else { Step::CommitTail }
+                if world.owner.is_none() && rules.owned_before_appended {
+                    Step::OwnFirst
+                } else {
+                    Step::CommitTail
+                }
             } else {
                 surveyed(part)
             }
@@ -78,7 +84,8 @@ pub fn take_opening(
             let (leader, closed, listed, placed) = (None, false, true, true);
             world.open = Some(Open { process, run, durable, leader, closed, listed, placed });
             // The view may still say what it said before the crash that was just recorded.
-            me.when_unlocked = if me.took_over && rules.takeover_shows_crash { Step::LockView } else { Step::Open };
+            me.when_unlocked =
+                if me.took_over && rules.takeover_shows_crash { Step::LockView } else { Step::Open };
             *me = Actor { then: Step::Open, took_over: false, run: None, ..*me };
             Step::UnlockOwner
         }
@@ -162,7 +169,11 @@ pub fn take_writing(step: Step, world: &mut World, me: &mut Actor) {
             Step::AwaitDurable
         }
         Step::Close => {
-            if me.ended { Step::CloseSegment } else { Step::AppendRunEnded }
+            if me.ended {
+                Step::CloseSegment
+            } else {
+                Step::AppendRunEnded
+            }
         }
         Step::AppendRunEnded => {
             appended(world, me, Record::RunEnded(run));
@@ -200,7 +211,8 @@ pub fn take_syncing(
     process: Process,
     me: &mut Actor,
 ) {
-    let (len, Some(open)) = (world.log.len(), world.open.as_mut().filter(|open| open.process == process)) else {
+    let (len, Some(open)) = (world.log.len(), world.open.as_mut().filter(|open| open.process == process))
+    else {
         // It was closed meanwhile.
         me.next = Step::Idle;
         return;
