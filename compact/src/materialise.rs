@@ -81,11 +81,13 @@ fn read_to_the_end(store: &Store, session: &SessionName, log: &mut Log, fold: &m
 /// I6: an ending is not shown before it is durable; and a run whose writer died gets its crash record first.
 fn may_be_written(fold: &Fold, log: &Log, live: bool) -> bool {
     let summary = fold.summary();
+    let last_has_ended = live || summary.runs.last().is_none_or(|run| run.ending.is_some());
     match summary.status {
         Status::Completed | Status::Error => {
-            Guard::DurableBeforeShown.is_off() || summary.ending_seq.is_some_and(|seq| seq <= log.durable())
+            let durable = summary.ending_seq.is_some_and(|seq| seq <= log.durable());
+            last_has_ended && (durable || Guard::DurableBeforeShown.is_off())
         }
-        Status::Running => live || summary.runs.last().is_none_or(|run| run.ending.is_some()),
+        Status::Running => last_has_ended,
         // Whatever else is still to come: a crash is shown (I6).
         Status::Crashed => true,
     }

@@ -49,8 +49,7 @@ fn main() {
         ("mark_before_durable", |r| r.mark_before_durable = false),
         ("recovery_waits", |r| r.recovery_waits = false),
         ("temporaries_are_pruned", |r| r.temporaries_are_pruned = false),
-        ("dead_run_holds_back", |r| r.dead_run_holds_back = false),
-        ("network", |r| r.renames_outlive_processes = true),
+          ("network", |r| r.renames_outlive_processes = true),
         ("network+own", |r| {
             r.renames_outlive_processes = true;
             r.own_temporary_name = true

@@ -83,7 +83,8 @@ pub fn take(step: Step, world: &mut World, rules: &Rules, who: Who, process: Pro
         Step::LookAtRecords => {
             see_records(world, me);
             if world.log.status(me.look) == Status::Crashed {
-                Step::AskWhetherStillLive
+                // From the beginning: what recovery has copied meanwhile would be read twice.
+                Step::AskWhetherLive
             } else {
                 release(rules)
             }
@@ -152,8 +153,7 @@ fn may_be_written(log: &Log, me: &Actor, rules: &Rules) -> bool {
     let last_has_ended = me.live || log.has_ended(me.look, log.last_shown_run(me.look));
     match log.status(me.look) {
         Status::Completed => {
-            let marked = !rules.durable_before_shown || log.ending_is_marked(me.look);
-            marked && (!rules.dead_run_holds_back || last_has_ended)
+            last_has_ended && (log.ending_is_marked(me.look) || !rules.durable_before_shown)
         }
         Status::Running => last_has_ended,
         Status::Crashed => rules.crashed_is_always_written || last_has_ended,
@@ -172,7 +172,7 @@ fn ask_writer(world: &World, rules: &Rules, process: Process, me: &mut Actor) ->
         see_slots(world, me);
         see_records(world, me);
         if me.wrote.is_none_or(|wrote| !world.log.is_same(wrote, me.look)) {
-            me.when_unlocked = Step::AskWhetherStillLive;
+            me.when_unlocked = Step::AskWhetherLive;
             return Step::UnlockOwner;
         }
     }

@@ -31,8 +31,6 @@ pub struct Rules {
     pub recovery_waits: bool,
     /// Prune removes a temporary file that a dead materialisation left.
     pub temporaries_are_pruned: bool,
-    /// A session that has ended is not written either while the writer of its last run is dead and not recovered yet.
-    pub dead_run_holds_back: bool,
     /// The temporary name is one that no earlier holder of the lock used, and what an earlier one left is removed first.
     pub own_temporary_name: bool,
     /// Renames of killed processes may land after their locks are gone, as on a file system at the other end of a network.
@@ -56,7 +54,6 @@ impl Default for Rules {
             mark_before_durable: true,
             recovery_waits: true,
             temporaries_are_pruned: true,
-            dead_run_holds_back: true,
             own_temporary_name: false,
             renames_outlive_processes: false,
         }

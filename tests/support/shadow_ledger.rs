@@ -65,7 +65,10 @@ impl Track {
         track.durable.push((moment, track.last_seq()));
         let run = contents.events.last().map_or(0, |seen| seen.run);
         track.is_inherited = true;
-        track.orphan = (!contents.has_ended(run)).then_some(run);
+        if !contents.has_ended(run) {
+            track.orphan = Some(run);
+            track.forget();
+        }
         track
     }
 
