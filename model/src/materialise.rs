@@ -152,9 +152,7 @@ fn see_records(world: &World, me: &mut Actor) {
 fn may_be_written(log: &Log, me: &Actor, rules: &Rules) -> bool {
     let last_has_ended = me.live || log.has_ended(me.look, log.last_shown_run(me.look));
     match log.status(me.look) {
-        Status::Completed => {
-            last_has_ended && (log.ending_is_marked(me.look) || !rules.durable_before_shown)
-        }
+        Status::Completed => last_has_ended && (log.ending_is_marked(me.look) || !rules.durable_before_shown),
         Status::Running => last_has_ended,
         Status::Crashed => rules.crashed_is_always_written || last_has_ended,
     }
