@@ -10,7 +10,8 @@
 //! |---|---|
 //! | `store`, `options` | the folder, what is in it, how it is opened |
 //! | `session`, `span` | appending and ending; spans as guards |
-//! | `segment`, `segment_list`, `mapping` | reserving, encoding and publishing records |
+//! | `reservation`, `atomics` | reserving room and publishing in order |
+//! | `segment`, `segment_list`, `mapping` | encoding records into segments |
 //! | `background` | syncing every second |
 //! | `owner`, `lock`, `process`, `fork` | who has a session open, and whether it lives |
 //! | `recovery`, `repair`, `segment_writer` | what dead writers and damage leave |
@@ -19,6 +20,7 @@
 //! | `disk`, `filesystem` | the door to the file system, and what it promises |
 //! | `guard` | the guards against known incidents, which tests can take away |
 
+mod atomics;
 mod background;
 pub mod crash;
 mod disk;
@@ -40,6 +42,7 @@ mod process;
 mod random;
 mod recovery;
 mod repair;
+mod reservation;
 mod segment;
 mod segment_list;
 mod segment_writer;

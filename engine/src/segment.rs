@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::filesystem::Promise;
 use crate::guard::Guard;
 use crate::mapping::Mapping;
+use crate::reservation::{Mark, Reservation, Room};
 
 /// Kept at the end of every segment for endings, crash records and marks, so that a full disk does not silence them.
 pub(crate) const RESERVE: u64 = 4096;
@@ -41,31 +42,6 @@ pub(crate) enum Refused {
     Failed(Error),
 }
 
-/// Room in a segment and the numbers that go with it, in one word: bits 0 to 31 the offset divided by 8, 32 to 62 the sequence
-/// delta, 63 closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Mark(u64);
-
-const CLOSED: u64 = 1 << 63;
-
-impl Mark {
-    fn new(offset: u64, seq_delta: u64) -> Self {
-        Mark((offset / 8) | (seq_delta << 32))
-    }
-
-    fn offset(self) -> u64 {
-        (self.0 & 0xFFFF_FFFF) * 8
-    }
-
-    fn seq_delta(self) -> u64 {
-        (self.0 & !CLOSED) >> 32
-    }
-
-    fn is_closed(self) -> bool {
-        self.0 & CLOSED != 0
-    }
-}
-
 #[derive(Debug)]
 enum Medium {
     Mapped(Mapping),
@@ -79,10 +55,7 @@ pub(crate) struct Segment {
     pub(crate) header: Header,
     path: PathBuf,
     salted: Salted,
-    /// Reserved so far.
-    reserved: AtomicU64,
-    /// Published so far: what readers may see.
-    published: AtomicU64,
+    marks: Reservation,
     /// The offset up to which it has been synced.
     synced: AtomicU64,
     medium: Medium,
@@ -127,7 +100,6 @@ impl Blank {
     /// Writes the header and its copy. The file still has its temporary name.
     pub(crate) fn begin(self, disk: &Disk, header: Header) -> Result<Segment> {
         let bytes = header.encode();
-        let start = Mark::new(HEADER_PAGE, 0).0;
         let medium = match self.medium {
             Some(mapping) => Medium::Mapped(mapping),
             None => Medium::Written(self.file, Mutex::new(Vec::new())),
@@ -136,8 +108,7 @@ impl Blank {
             salted: Salted::new(header.salt),
             header,
             path: self.path,
-            reserved: AtomicU64::new(start),
-            published: AtomicU64::new(start),
+            marks: Reservation::new(HEADER_PAGE),
             synced: AtomicU64::new(0),
             medium,
         };
@@ -194,7 +165,7 @@ impl Segment {
     }
 
     pub(crate) fn published(&self) -> Published {
-        let mark = Mark(self.published.load(Ordering::Acquire));
+        let mark = self.marks.published();
         Published { offset: mark.offset(), next_seq: self.header.first_seq + mark.seq_delta() }
     }
 
@@ -209,21 +180,10 @@ impl Segment {
         }
     }
 
-    fn reserve(&self, append: &Append<'_>, len: usize) -> Result<(Mark, Mark), Refused> {
+    fn reserve(&self, append: &Append<'_>, len: usize) -> Result<Room, Refused> {
         let usable = self.header.capacity - if append.is_last_word { 0 } else { RESERVE };
-        let mut now = Mark(self.reserved.load(Ordering::Acquire));
-        loop {
-            let end = align(now.offset() + u64::try_from(len).unwrap_or(u64::MAX / 2));
-            let seq_delta = now.seq_delta() + u64::from(append.is_event);
-            if now.is_closed() || end > usable || seq_delta > u64::from(u32::MAX >> 1) {
-                return Err(Refused::Full);
-            }
-            let then = Mark::new(end, seq_delta);
-            match self.reserved.compare_exchange_weak(now.0, then.0, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => return Ok((now, then)),
-                Err(other) => now = Mark(other),
-            }
-        }
+        let len = u64::try_from(len).unwrap_or(u64::MAX);
+        self.marks.reserve(len, usable, append.is_event).ok_or(Refused::Full)
     }
 
     fn append_mapped(
@@ -233,21 +193,22 @@ impl Segment {
         stamp: Stamp,
         len: usize,
     ) -> Result<u64, Refused> {
-        let (start, end) = self.reserve(append, len)?;
+        let room = self.reserve(append, len)?;
+        let start = room.start;
         let offset = usize::try_from(start.offset()).unwrap_or(usize::MAX);
         // SAFETY: the range was just reserved by this thread, and nobody else gets it: reservations only move forward.
-        let room = unsafe { mapping.exclusive(offset..offset + len) };
-        let word = room.and_then(|room| self.encode(room, append, stamp, start));
+        let bytes = unsafe { mapping.exclusive(offset..offset + len) };
+        let word = bytes.and_then(|bytes| self.encode(bytes, append, stamp, start));
         #[cfg(feature = "fault-injection")]
         if let (Some(word), Some(fault)) = (word, crate::fault::chosen()) {
-            self.publish_wrongly(fault, mapping, word, start, end, offset..offset + len);
+            self.publish_wrongly(fault, mapping, word, room, offset..offset + len);
             return Ok(self.header.first_seq + start.seq_delta());
         }
-        self.await_turn(start);
+        self.marks.await_turn(start);
         if let Some(word) = word.filter(|_| !Guard::PublishedBeforeReturn.is_off()) {
             mapping.publish(offset, word);
         }
-        self.published.store(end.0, Ordering::Release);
+        self.marks.publish(room);
         match word {
             Some(_) => Ok(self.header.first_seq + start.seq_delta()),
             None => Err(Refused::Failed(unencodable(&self.path))),
@@ -260,8 +221,7 @@ impl Segment {
         fault: crate::fault::Fault,
         mapping: &Mapping,
         word: [u8; 8],
-        start: Mark,
-        end: Mark,
+        room: Room,
         range: std::ops::Range<usize>,
     ) {
         match fault {
@@ -271,18 +231,18 @@ impl Segment {
                 let Some(rest) = (unsafe { mapping.exclusive(behind_word) }) else { return };
                 let whole = rest.to_vec();
                 rest.fill(0);
-                self.await_turn(start);
+                self.marks.await_turn(room.start);
                 mapping.publish(range.start, word);
                 std::thread::yield_now();
                 rest.copy_from_slice(&whole);
-                self.published.store(end.0, Ordering::Release);
+                self.marks.publish(room);
             }
             crate::fault::Fault::OutOfTurn => {
-                if start.offset().is_multiple_of(64) {
+                if room.start.offset().is_multiple_of(64) {
                     std::thread::yield_now();
                 }
                 mapping.publish(range.start, word);
-                self.published.fetch_max(end.0, Ordering::AcqRel);
+                self.marks.publish_out_of_turn(room);
             }
         }
     }
@@ -306,19 +266,6 @@ impl Segment {
         })
     }
 
-    /// Waits until every record before `start` is published, so that a killed process leaves no hole below an acknowledged one.
-    fn await_turn(&self, start: Mark) {
-        let mut spins = 0_u32;
-        while self.published.load(Ordering::Acquire) != start.0 {
-            spins += 1;
-            if spins < 128 {
-                std::hint::spin_loop();
-            } else {
-                std::thread::yield_now();
-            }
-        }
-    }
-
     fn append_written(
         &self,
         file: &File,
@@ -329,7 +276,8 @@ impl Segment {
     ) -> Result<u64, Refused> {
         let mut buffer = buffer.lock().unwrap_or_else(PoisonError::into_inner);
         // Under the lock there is one writer: what is reserved here is given back if it can't be written.
-        let (start, end) = self.reserve(append, len)?;
+        let room = self.reserve(append, len)?;
+        let start = room.start;
         buffer.clear();
         buffer.resize(len, 0);
         let written = match self.encode(&mut buffer, append, stamp, start) {
@@ -347,30 +295,28 @@ impl Segment {
         if let Err(error) = written {
             // What was written in part is not published to our readers, and the next record overwrites it.
             let _ = write_at(file, &[0; 8], start.offset());
-            // In one step, so that a close in between is not taken back.
-            let give_back = |now: u64| Some(start.0 | (now & CLOSED));
-            let _ = self.reserved.fetch_update(Ordering::AcqRel, Ordering::Acquire, give_back);
+            self.marks.give_back(room);
             return Err(Refused::Failed(error));
         }
-        self.published.store(end.0, Ordering::Release);
+        self.marks.publish(room);
         Ok(self.header.first_seq + start.seq_delta())
     }
 
     /// Lets nobody reserve any more, waits for those who have, and returns how far it is published then.
     pub(crate) fn close(&self) -> Published {
-        let last = Mark(self.reserved.fetch_or(CLOSED, Ordering::AcqRel) & !CLOSED);
+        let last = self.marks.close();
         if let Medium::Written(_, buffer) = &self.medium {
             // Whoever reserved holds the lock until it is published or given back.
             drop(buffer.lock().unwrap_or_else(PoisonError::into_inner));
         } else {
-            self.await_turn(last);
+            self.marks.await_turn(last);
         }
         self.published()
     }
 
     /// Takes back `close`, when what was to come after it failed.
     pub(crate) fn reopen(&self) {
-        self.reserved.fetch_and(!CLOSED, Ordering::AcqRel);
+        self.marks.reopen();
     }
 
     /// Says in the file that no further record will come.
@@ -405,7 +351,7 @@ impl Segment {
 
     /// Syncs everything that is published. A closed segment gives its memory back then.
     pub(crate) fn sync(&self, disk: &Disk) -> Result<()> {
-        let closed = Mark(self.reserved.load(Ordering::Acquire)).is_closed();
+        let closed = self.marks.is_closed();
         let end = self.published().offset;
         match &self.medium {
             Medium::Mapped(mapping) => {
