@@ -103,7 +103,9 @@ fn has_crashed_since(store: &Store, session: &SessionName, log: &mut Log, fold: 
 }
 
 fn look_again(store: &Store, session: &SessionName, log: &mut Log, fold: &mut Fold) -> Result<()> {
-    log.refresh().map_err(|source| Error::Io { doing: "read", path: store.folder(session), source })?;
+    let folder = store.folder(session);
+    let refreshed = store.disk().before(Step::Read(&folder)).and_then(|()| log.refresh());
+    refreshed.map_err(|source| Error::Io { doing: "read", path: folder, source })?;
     read_to_the_end(store, session, log, fold)
 }
 

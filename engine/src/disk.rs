@@ -29,6 +29,10 @@ pub enum Step<'a> {
     Remove(&'a Path),
     /// A folder is made.
     MakeDir(&'a Path),
+    /// A session's lock is taken.
+    Lock(&'a Path),
+    /// A session's log is read, from its beginning or from where it was left.
+    Read(&'a Path),
 }
 
 /// Asked before every step: it may wait, or refuse. For tests.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use fs2::FileExt as _;
 
+use crate::disk::{Disk, Step};
 use crate::error::{Error, Result};
 
 /// A lock that is held until it is dropped. The file goes with it: nobody is left waiting for a name.
@@ -19,8 +20,9 @@ pub struct ShortLock {
 
 impl ShortLock {
     /// Waits for the lock of this name.
-    pub(crate) fn acquire(path: &Path) -> Result<Self> {
+    pub(crate) fn acquire(disk: &Disk, path: &Path) -> Result<Self> {
         let failed = |e| Error::io("lock", path, e);
+        disk.before(Step::Lock(path)).map_err(failed)?;
         loop {
             let file = open(path).map_err(failed)?;
             // A signal that was handled is no reason to give up.
@@ -145,7 +147,7 @@ mod tests {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..500 {
-                        let _lock = ShortLock::acquire(&path).unwrap();
+                        let _lock = ShortLock::acquire(&Disk::default(), &path).unwrap();
                         most.fetch_max(inside.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                         inside.fetch_sub(1, Ordering::SeqCst);
                     }

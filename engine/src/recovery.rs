@@ -11,6 +11,7 @@ use tracewal_format::log::{Item, Loss, LossKind, Reading, SlotEntry, segment_fil
 use tracewal_format::segment::{Header, SlotState};
 use tracewal_format::time::Time;
 
+use crate::disk::Step;
 use crate::error::{Error, Result};
 use crate::files::{Log, SegmentFiles};
 use crate::guard::Guard;
@@ -120,8 +121,9 @@ fn recover_owned(store: &Store, session: &SessionName) -> Result<bool> {
     }
     {
         // I7: somebody who was stopped with the lock does not keep the other sessions waiting for long.
-        let Some(owner_lock) = ShortLock::acquire_within(&layout.owner_lock(session.name()), PATIENCE)?
-        else {
+        let path = layout.owner_lock(session.name());
+        store.disk().before(Step::Lock(&path)).map_err(|e| Error::io("lock", &path, e))?;
+        let Some(owner_lock) = ShortLock::acquire_within(&path, PATIENCE)? else {
             return Ok(false);
         };
         if Owner::read(layout, session.name())? == Entry::Absent {

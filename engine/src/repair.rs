@@ -57,7 +57,7 @@ impl Store {
         self.0.must_write()?;
         let repaired = {
             let _view = self.lock_view(session)?;
-            let _owner = ShortLock::acquire(&layout.owner_lock(session.name()))?;
+            let _owner = ShortLock::acquire(self.disk(), &layout.owner_lock(session.name()))?;
             self.refuse_if_open(session)?;
             let losses: Vec<Loss> =
                 self.verify(session)?.into_iter().filter(|loss| loss.kind != LossKind::Repaired).collect();
@@ -138,7 +138,7 @@ impl Store {
         let layout = &self.0.layout;
         self.0.must_write()?;
         let _view = self.lock_view(session)?;
-        let _owner = ShortLock::acquire(&layout.owner_lock(session.name()))?;
+        let _owner = ShortLock::acquire(self.disk(), &layout.owner_lock(session.name()))?;
         self.refuse_if_open(session)?;
         let disk = self.disk();
         let trash = layout.trash().join(format!("{}-{:016x}", session.name(), random::u64()?));

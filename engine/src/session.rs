@@ -115,7 +115,7 @@ impl NewSession {
         let writer = store.must_write()?;
         let uid = random::u128()?;
         for name in name::candidates(&self.id) {
-            let _lock = ShortLock::acquire(&layout.owner_lock(&name))?;
+            let _lock = ShortLock::acquire(store.disk(), &layout.owner_lock(&name))?;
             let folder = layout.session(&name);
             if folder.exists() {
                 if identify(&folder).is_some_and(|header| header.session_id == self.id) {
@@ -148,7 +148,7 @@ impl NewSession {
         let (store, layout) = (&self.store.0, &self.store.0.layout);
         let writer = store.must_write()?;
         let session = self.store.find(&self.id)?;
-        let owner_lock = ShortLock::acquire(&layout.owner_lock(session.name()))?;
+        let owner_lock = ShortLock::acquire(store.disk(), &layout.owner_lock(session.name()))?;
         let end = recovery::recover_session(&self.store, &session)?;
         let run = end.next_run(&layout.session(session.name()))?;
         // An entry means that a writer died: its crash may not be in the view yet.
@@ -860,7 +860,7 @@ impl SessionInner {
         if result.is_ok() && store.options.views.is_none() {
             // No view will ever be waited for. Failing to remove the entry leaves it to recovery. Struck under the lock: without the
             // entry, the next run may begin as soon as it is given up.
-            let _lock = ShortLock::acquire(&store.layout.owner_lock(self.name.name()));
+            let _lock = ShortLock::acquire(store.disk(), &store.layout.owner_lock(self.name.name()));
             let _ = store.disk().remove_file(&store.layout.owner(self.name.name()));
             store.strike_session(self);
         } else {

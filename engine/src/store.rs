@@ -12,7 +12,7 @@ use tracewal_format::log::{Loss, Reading};
 use tracewal_format::segment::{HEADER_PAGE, Header, HeaderError};
 
 use crate::background::Background;
-use crate::disk::Disk;
+use crate::disk::{Disk, Step};
 use crate::error::{Error, Result};
 use crate::files::{Log, SegmentFiles};
 use crate::filesystem::{self, Promise};
@@ -210,7 +210,7 @@ impl Store {
     /// Records, durably, that a session's last run crashed, although it is closed here.
     pub(crate) fn record_crash(&self, session: &SessionName, crashed: Crashed<'static>) -> Result<()> {
         {
-            let _lock = ShortLock::acquire(&self.0.layout.owner_lock(&session.name))?;
+            let _lock = ShortLock::acquire(self.0.disk(), &self.0.layout.owner_lock(&session.name))?;
             recovery::record_crash(self, session, crashed)?;
         }
         self.materialise(session).map(|_| ())
@@ -304,7 +304,10 @@ impl Store {
     /// When it cannot be read.
     pub fn read(&self, session: &SessionName, reading: Reading) -> Result<Log> {
         let folder = self.folder(session);
-        SegmentFiles::open_log(&folder, reading).map_err(|e| Error::io("read", &folder, e))
+        self.disk()
+            .before(Step::Read(&folder))
+            .and_then(|()| SegmentFiles::open_log(&folder, reading))
+            .map_err(|e| Error::io("read", &folder, e))
     }
 
     /// The folder of a session's log.
@@ -389,7 +392,7 @@ impl Store {
     /// [`Busy`](Error::Busy), [`ReadOnly`](Error::ReadOnly), [`TooNew`](Error::TooNew), or what reading and writing met.
     pub fn recover_session(&self, session: &SessionName) -> Result<()> {
         self.0.must_write()?;
-        let _lock = ShortLock::acquire(&self.0.layout.owner_lock(&session.name))?;
+        let _lock = ShortLock::acquire(self.0.disk(), &self.0.layout.owner_lock(&session.name))?;
         recovery::recover_session(self, session).map(|_| ())
     }
 
@@ -413,9 +416,9 @@ impl Store {
         self.0.must_write()?;
         if Guard::OneMaterialiser.is_off() {
             let nobody_elses = format!("{}.{:016x}", session.name, random::u64()?);
-            return ShortLock::acquire(&self.0.layout.view_lock(&nobody_elses));
+            return ShortLock::acquire(self.0.disk(), &self.0.layout.view_lock(&nobody_elses));
         }
-        ShortLock::acquire(&self.0.layout.view_lock(&session.name))
+        ShortLock::acquire(self.0.disk(), &self.0.layout.view_lock(&session.name))
     }
 
     /// The last step of materialising, under the view's lock: removes the owner entry if its writer is done with the session, the view
@@ -432,7 +435,7 @@ impl Store {
         if self.0.writer.is_none() || lock(&self.0.live).contains_key(&session.name) {
             return Ok(Released::NotYet);
         }
-        let _lock = ShortLock::acquire(&self.0.layout.owner_lock(&session.name))?;
+        let _lock = ShortLock::acquire(self.0.disk(), &self.0.layout.owner_lock(&session.name))?;
         // Asked again under the lock: the session may have been resumed meanwhile, here or elsewhere.
         if lock(&self.0.live).contains_key(&session.name) {
             return Ok(Released::NotYet);

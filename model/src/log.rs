@@ -236,10 +236,10 @@ impl Log {
         one.slots == other.slots && between.iter().all(|record| matches!(record, Record::Mark(_)))
     }
 
-    /// How many events there are.
+    /// How many events were seen.
     #[must_use]
-    pub fn events(&self) -> usize {
-        self.records.iter().filter(|record| !matches!(record, Record::Mark(_))).count()
+    pub fn events(&self, look: Look) -> usize {
+        self.seen(look).iter().filter(|record| !matches!(record, Record::Mark(_))).count()
     }
 
     /// How many crash records there are: events, and slots that none of them names.

@@ -1,32 +1,16 @@
 //! Checks the protocol in every company of actors, and then without each of its rules in turn: that has to fail.
 //!
-//! `tracewal-model` does it all; `tracewal-model RULE` shows how it fails without that rule.
+//! `tracewal-model` does it all; `tracewal-model RULE` shows how it fails without that rule. `tracewal-model replay [--paths N] [--seed S]`
+//! has the real store walk N random paths of the model (1,000 unless set), in `/dev/shm` where that is there; with `--without RULE` the model
+//! lacks a rule that the store keeps, and they must come to differ.
 
 use std::process::ExitCode;
 
 use stateright::{Checker, HasDiscoveries, Model};
 use tracewal_model::casts::{self, Cast};
+#[cfg(target_os = "linux")]
+use tracewal_model::replay::{Report, replay};
 use tracewal_model::rules::Rules;
-
-/// A rule's name, and the rules without it.
-type Change = (&'static str, fn(&mut Rules));
-
-const WITHOUT: &[Change] = &[
-    ("look_again", |rules| rules.look_again = false),
-    ("durable_before_shown", |rules| rules.durable_before_shown = false),
-    ("one_materialiser", |rules| rules.one_materialiser = false),
-    ("owner_entry_last", |rules| rules.owner_entry_last = false),
-    ("written_beside", |rules| rules.written_beside = false),
-    ("look_before_release", |rules| rules.look_before_release = false),
-    ("crashed_is_always_written", |rules| rules.crashed_is_always_written = false),
-    ("unborn_runs_are_released", |rules| rules.unborn_runs_are_released = false),
-    ("late_crash_owns", |rules| rules.late_crash_owns = false),
-    ("owned_before_appended", |rules| rules.owned_before_appended = false),
-    ("takeover_shows_crash", |rules| rules.takeover_shows_crash = false),
-    ("mark_before_durable", |rules| rules.mark_before_durable = false),
-    ("recovery_waits", |rules| rules.recovery_waits = false),
-    ("temporaries_are_pruned", |rules| rules.temporaries_are_pruned = false),
-];
 
 /// Watches one company in all its ways. Whether every property holds.
 fn holds(cast: &Cast, rules: Rules, tell: bool) -> bool {
@@ -55,8 +39,43 @@ fn holds(cast: &Cast, rules: Rules, tell: bool) -> bool {
     holds
 }
 
+/// What stands behind a word on the command line.
+#[cfg(target_os = "linux")]
+fn behind(word: &str) -> Option<String> {
+    std::env::args().skip_while(|argument| argument != word).nth(1)
+}
+
+/// One path for each seed, which also says in which company.
+#[cfg(target_os = "linux")]
+fn walk() -> ExitCode {
+    let number = |word| behind(word).and_then(|number| number.parse::<u64>().ok());
+    let (paths, first_seed) = (number("--paths").unwrap_or(1000), number("--seed").unwrap_or(0));
+    let rules = behind("--without").map_or_else(Rules::default, |rule| Rules::without(&rule));
+    let (casts, mut report, began) = (casts::replayed(), Report::default(), std::time::Instant::now());
+    for seed in first_seed..first_seed.saturating_add(paths) {
+        let at = usize::try_from(seed).unwrap_or(0) % casts.len().max(1);
+        let Some(cast) = casts.get(at) else { break };
+        let near = std::path::Path::new("/dev/shm");
+        let near = if near.is_dir() { near.to_owned() } else { std::env::temp_dir() };
+        let walked = tempfile::tempdir_in(near).map_err(|e| e.to_string()).and_then(|folder| {
+            replay(&cast.with(rules), folder.path(), seed, &mut report).map_err(|e| e.to_string())
+        });
+        if let Err(failure) = walked {
+            println!("{}, {failure}", cast.name);
+            return ExitCode::FAILURE;
+        }
+    }
+    let (Report { paths, steps, compared, kills }, took) = (report, began.elapsed());
+    println!("{paths} paths of {steps} steps, {kills} kills, compared {compared} times, in {took:.1?}");
+    ExitCode::SUCCESS
+}
+
 fn main() -> ExitCode {
     let only = std::env::args().nth(1);
+    #[cfg(target_os = "linux")]
+    if only.as_deref() == Some("replay") {
+        return walk();
+    }
     let mut as_expected = true;
     if only.is_none() {
         println!("as it is");
@@ -64,11 +83,9 @@ fn main() -> ExitCode {
             as_expected &= holds(&cast, Rules::default(), true);
         }
     }
-    for (name, change) in WITHOUT.iter().filter(|(name, _)| only.as_deref().is_none_or(|only| only == *name))
-    {
+    for name in Rules::names().filter(|name| only.as_deref().is_none_or(|only| only == *name)) {
         println!("without {name}");
-        let mut rules = Rules::default();
-        change(&mut rules);
+        let rules = Rules::without(name);
         let seen = casts::all().iter().any(|cast| !holds(cast, rules, only.is_some()));
         if !seen {
             println!("  nothing is wrong without it: the check does not see what it is for");

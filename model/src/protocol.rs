@@ -226,7 +226,8 @@ impl Protocol {
     }
 
     /// Everybody dies here, and one process opens the store, undisturbed.
-    fn afterwards(&self, state: &State, renames: bool) -> World {
+    #[must_use]
+    pub fn afterwards(&self, state: &State, renames: bool) -> World {
         let mut state = state.clone();
         for process in self.processes() {
             self.kill(&mut state, process, renames);

@@ -59,3 +59,39 @@ impl Default for Rules {
         }
     }
 }
+
+/// A rule's name, and how it is taken away.
+type Change = (&'static str, fn(&mut Rules));
+
+/// The rules that the store keeps.
+const EACH: &[Change] = &[
+    ("look_again", |rules| rules.look_again = false),
+    ("durable_before_shown", |rules| rules.durable_before_shown = false),
+    ("one_materialiser", |rules| rules.one_materialiser = false),
+    ("owner_entry_last", |rules| rules.owner_entry_last = false),
+    ("written_beside", |rules| rules.written_beside = false),
+    ("look_before_release", |rules| rules.look_before_release = false),
+    ("crashed_is_always_written", |rules| rules.crashed_is_always_written = false),
+    ("unborn_runs_are_released", |rules| rules.unborn_runs_are_released = false),
+    ("late_crash_owns", |rules| rules.late_crash_owns = false),
+    ("owned_before_appended", |rules| rules.owned_before_appended = false),
+    ("takeover_shows_crash", |rules| rules.takeover_shows_crash = false),
+    ("mark_before_durable", |rules| rules.mark_before_durable = false),
+    ("recovery_waits", |rules| rules.recovery_waits = false),
+    ("temporaries_are_pruned", |rules| rules.temporaries_are_pruned = false),
+];
+
+impl Rules {
+    /// The names of the rules that the store keeps.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        EACH.iter().map(|(name, _)| *name)
+    }
+
+    /// All but the one of this name.
+    #[must_use]
+    pub fn without(name: &str) -> Self {
+        let mut rules = Rules::default();
+        EACH.iter().filter(|(of, _)| *of == name).for_each(|(_, change)| change(&mut rules));
+        rules
+    }
+}
