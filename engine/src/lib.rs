@@ -12,7 +12,9 @@
 //! | `session`, `span` | appending and ending; spans as guards |
 //! | `reservation`, `atomics` | reserving room and publishing in order |
 //! | `segment`, `segment_list`, `mapping` | encoding records into segments |
+//! | `ahead` | preparing pages and segments before appends need them |
 //! | `background` | syncing every second |
+//! | `clock` | what time it is |
 //! | `owner`, `lock`, `process`, `fork` | who has a session open, and whether it lives |
 //! | `recovery`, `repair`, `segment_writer` | what dead writers and damage leave |
 //! | `crash` | crash capture: signals, panics, exits |
@@ -20,8 +22,10 @@
 //! | `disk`, `filesystem` | the door to the file system, and what it promises |
 //! | `guard` | the guards against known incidents, which tests can take away |
 
+mod ahead;
 mod atomics;
 mod background;
+mod clock;
 pub mod crash;
 mod disk;
 mod error;

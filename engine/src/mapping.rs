@@ -26,6 +26,7 @@ impl Mapping {
         Ok(Mapping { map: ManuallyDrop::new(map), generation: fork::generation() })
     }
 
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.map.len()
     }
@@ -36,6 +37,7 @@ impl Mapping {
     /// No other reference into `range` may exist in this process for as long as this one does. (Other processes may read the same
     /// bytes through the file; they believe nothing before its publish word and its checksums are there.)
     #[allow(clippy::mut_from_ref)]
+    #[inline]
     pub(crate) unsafe fn exclusive(&self, range: Range<usize>) -> Option<&mut [u8]> {
         if range.start > range.end || range.end > self.len() {
             return None;
@@ -44,6 +46,7 @@ impl Mapping {
         Some(unsafe { std::slice::from_raw_parts_mut(self.map.as_mut_ptr().add(range.start), range.len()) })
     }
 
+    #[inline]
     /// Publishes: stores 8 bytes at once, after everything that this thread has stored before.
     pub(crate) fn publish(&self, offset: usize, word: [u8; 8]) {
         assert!(
@@ -61,6 +64,18 @@ impl Mapping {
         #[cfg(target_os = "linux")]
         // SAFETY: the mapping is shared and backed by a file: forgotten pages keep what was stored into them.
         let _ = unsafe { self.map.unchecked_advise(memmap2::UncheckedAdvice::DontNeed) };
+    }
+
+    /// Makes the pages of a range ready to be stored into, as the first store to each would. Whether that could be done; what cannot be had
+    /// is no signal here, but an error.
+    pub(crate) fn populate(&self, from: u64, to: u64) -> bool {
+        let (Ok(from), Ok(to)) = (usize::try_from(from), usize::try_from(to)) else { return false };
+        #[cfg(target_os = "linux")]
+        return from <= to
+            && to <= self.len()
+            && self.map.advise_range(memmap2::Advice::PopulateWrite, from, to - from).is_ok();
+        #[cfg(not(target_os = "linux"))]
+        false
     }
 
     /// Syncs a range to the device. Works after the file is closed, and reports what this mapping's writes met (I8).

@@ -239,6 +239,7 @@ pub(crate) fn recover_session(store: &Store, session: &SessionName) -> Result<Lo
         return Err(Error::Busy { session: session.id().to_owned(), holder: owner.holder() });
     }
     let folder = store.0.layout.session(session.name());
+    remove_half_made(store, &folder)?;
     let survey = survey(&folder, &here)?;
     store.0.note_losses(session, &survey.losses);
     let crashes = crash_records(&survey, &here);
@@ -251,6 +252,14 @@ pub(crate) fn recover_session(store: &Store, session: &SessionName) -> Result<Lo
         own(store, session, &survey)?;
     }
     write_tail(store, &folder, &survey, &crashes)
+}
+
+/// Removes the segments that have no name yet: nothing in them has been acknowledged, and they may be large.
+fn remove_half_made(store: &Store, folder: &Path) -> Result<()> {
+    for name in names(folder, |name| name.ends_with(".wal.tmp"))? {
+        store.disk().remove_file(&folder.join(name))?;
+    }
+    Ok(())
 }
 
 /// Names this writer as the owner of the last run, before anything is appended to it: if this process does not come to write the view,

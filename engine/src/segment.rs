@@ -4,35 +4,44 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use tracewal_format::checksum::Salted;
-use tracewal_format::record::{Frame, RECORD_HEADER, Stamp, VOID, align, write_record};
+use tracewal_format::record::{Body, Frame, RECORD_HEADER, Stamp, VOID, align, write_record};
 use tracewal_format::segment::{HEADER_COPY_AT, HEADER_PAGE, Header, SEAL_AT, Seal};
 use tracewal_format::time::Time;
 
+use crate::ahead::{self, Next, Recipe, STEP, WINDOW, WORTH_IT};
+use crate::clock;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::filesystem::Promise;
 use crate::guard::Guard;
 use crate::mapping::Mapping;
 use crate::reservation::{Mark, Reservation, Room};
+use crate::store::lock;
 
 /// Kept at the end of every segment for endings, crash records and marks, so that a full disk does not silence them.
 pub(crate) const RESERVE: u64 = 4096;
 
 /// What is to be appended.
-pub(crate) struct Append<'a> {
+pub(crate) struct Append<F> {
     pub(crate) kind: u8,
-    pub(crate) flags: u8,
-    pub(crate) time: Time,
+    /// Now, if it has none of its own.
+    pub(crate) time: Option<Time>,
     pub(crate) body_len: usize,
     /// Events take a sequence number; records of the log do not.
     pub(crate) is_event: bool,
     /// Whether it may use the reserve.
     pub(crate) is_last_word: bool,
-    pub(crate) fill: &'a dyn Fn(&mut [u8]) -> Option<()>,
+    /// Writes the body.
+    pub(crate) fill: F,
 }
+
+/// Writes a body of the length that was said, or as much of it as it can: then there is a void record.
+pub(crate) trait Fill: Fn(&mut Body<'_>) -> Option<()> {}
+
+impl<F: Fn(&mut Body<'_>) -> Option<()>> Fill for F {}
 
 /// Why a segment did not take a record.
 #[derive(Debug)]
@@ -53,12 +62,21 @@ enum Medium {
 #[derive(Debug)]
 pub(crate) struct Segment {
     pub(crate) header: Header,
-    path: PathBuf,
+    path: Mutex<PathBuf>,
     salted: Salted,
     marks: Reservation,
     /// The offset up to which it has been synced.
     synced: AtomicU64,
     medium: Medium,
+    /// The offset up to which pages are ready to be stored into.
+    ready: AtomicU64,
+    /// The offset from which on more is to be prepared: an append that ends behind it asks, once.
+    ask_at: AtomicU64,
+    /// The segment behind it, and how it is made.
+    next: Next,
+    recipe: OnceLock<Recipe>,
+    /// Itself, for the thread that prepares.
+    me: Weak<Segment>,
 }
 
 /// A segment's file before it has a header: its blocks are there.
@@ -68,6 +86,8 @@ pub(crate) struct Blank {
     path: PathBuf,
     medium: Option<Mapping>,
     capacity: u64,
+    /// How much of it is ready to be stored into.
+    ready: u64,
 }
 
 impl Blank {
@@ -84,7 +104,7 @@ impl Blank {
             Mapping::new(&file, len).map(Some).map_err(|e| Error::io("map", path, e))
         };
         match made() {
-            Ok(medium) => Ok(Blank { file, path: path.to_owned(), medium, capacity }),
+            Ok(medium) => Ok(Blank { file, path: path.to_owned(), medium, capacity, ready: 0 }),
             Err(error) => {
                 // Half a segment is worth nothing, and its blocks may be what others need.
                 let _ = disk.remove_file(path);
@@ -97,6 +117,22 @@ impl Blank {
         self.capacity
     }
 
+    /// Makes the first pages ready.
+    fn warm_up(&mut self) {
+        if let Some(mapping) = &self.medium {
+            let ready = STEP.min(self.capacity);
+            if mapping.populate(0, ready) {
+                self.ready = ready;
+            }
+        }
+    }
+
+    /// It is not needed.
+    pub(crate) fn discard(self, disk: &Disk) {
+        // What cannot be removed, the next recovery finds.
+        let _ = disk.remove_file(&self.path);
+    }
+
     /// Writes the header and its copy. The file still has its temporary name.
     pub(crate) fn begin(self, disk: &Disk, header: Header) -> Result<Segment> {
         let bytes = header.encode();
@@ -107,10 +143,15 @@ impl Blank {
         let segment = Segment {
             salted: Salted::new(header.salt),
             header,
-            path: self.path,
+            path: Mutex::new(self.path),
             marks: Reservation::new(HEADER_PAGE),
             synced: AtomicU64::new(0),
             medium,
+            ready: AtomicU64::new(self.ready),
+            ask_at: AtomicU64::new(u64::MAX),
+            next: Next::new(),
+            recipe: OnceLock::new(),
+            me: Weak::new(),
         };
         segment.write_page(disk, 0, &bytes)?;
         segment.write_page(disk, HEADER_COPY_AT, &bytes)?;
@@ -134,14 +175,81 @@ impl Segment {
         HEADER_PAGE.saturating_add(RESERVE).saturating_add(align(body.saturating_add(64)))
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
+    /// To be shared, at a place of its own.
+    pub(crate) fn share(self) -> Arc<Self> {
+        Arc::new_cyclic(|me| Segment { me: me.clone(), ..self })
+    }
+
+    /// From now on it may be prepared ahead of appends, and the segment behind it made, as the recipe says.
+    pub(crate) fn prepare_with(&self, recipe: Recipe) {
+        if self.header.capacity >= WORTH_IT
+            && matches!(self.medium, Medium::Mapped(_))
+            && self.recipe.set(recipe).is_ok()
+        {
+            // What has been made ready already is being used up; else, not before it is seen that the session goes on.
+            let first = if self.ready.load(Ordering::Relaxed) > 0 { 0 } else { self.header.capacity / 8 };
+            self.ask_at.store(first, Ordering::Release);
+        }
+    }
+
+    /// Asks for more to be prepared; not again, until that has been done.
+    #[cold]
+    fn ask(&self) {
+        if self.ask_at.swap(u64::MAX, Ordering::AcqRel) != u64::MAX
+            && let Some(me) = self.me.upgrade()
+        {
+            ahead::ask(me);
+        }
+    }
+
+    /// Makes pages ready, up to a window ahead of the last record; and, when the window has reached the end, the segment behind. In the
+    /// thread for that.
+    pub(crate) fn prepare(&self) {
+        let (Medium::Mapped(mapping), Some(recipe)) = (&self.medium, self.recipe.get()) else { return };
+        let mut ready = self.ready.load(Ordering::Relaxed);
+        loop {
+            if self.marks.is_closed() {
+                return;
+            }
+            let written = self.published().offset;
+            if ready >= self.header.capacity || ready >= written + WINDOW {
+                break;
+            }
+            // Whoever has overtaken us is touching these pages himself: further on we are not in each other's way.
+            let from = if ready < written { (written + STEP / 4) & !4095 } else { ready };
+            let to = (from + STEP).min(self.header.capacity);
+            if from < to && !mapping.populate(from, to) {
+                // The kernel cannot, or somebody has cut the file: nobody asks again.
+                return;
+            }
+            ready = to;
+            self.ready.store(ready, Ordering::Relaxed);
+        }
+        if ready >= self.header.capacity {
+            self.next.make(|| {
+                let mut blank = recipe.make()?;
+                blank.warm_up();
+                Ok(blank)
+            });
+        } else {
+            self.ask_at.store(ready.saturating_sub(WINDOW / 2), Ordering::Release);
+        }
+    }
+
+    /// The segment behind it, if that has been made and has this capacity. From now on none is made.
+    pub(crate) fn take_next(&self, disk: &Disk, needed: u64) -> Option<Blank> {
+        self.next.take(disk, needed)
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        lock(&self.path).clone()
     }
 
     /// Its folder has another name now.
-    pub(crate) fn moved_to(&mut self, folder: &Path) {
-        if let Some(file) = self.path.file_name() {
-            self.path = folder.join(file);
+    pub(crate) fn moved_to(&self, folder: &Path) {
+        let mut path = lock(&self.path);
+        if let Some(moved) = path.file_name().map(|file| folder.join(file)) {
+            *path = moved;
         }
     }
 
@@ -151,19 +259,20 @@ impl Segment {
     }
 
     /// Gives it its final name.
-    pub(crate) fn rename(&mut self, disk: &Disk, path: &Path) -> Result<()> {
-        disk.rename(&self.path, path)?;
-        self.path = path.to_owned();
+    pub(crate) fn rename(&self, disk: &Disk, path: &Path) -> Result<()> {
+        disk.rename(&self.path(), path)?;
+        path.clone_into(&mut lock(&self.path));
         Ok(())
     }
 
     /// The same, where no file may have that name.
-    pub(crate) fn rename_new(&mut self, disk: &Disk, path: &Path) -> Result<()> {
-        disk.rename_new(&self.path, path)?;
-        self.path = path.to_owned();
+    pub(crate) fn rename_new(&self, disk: &Disk, path: &Path) -> Result<()> {
+        disk.rename_new(&self.path(), path)?;
+        path.clone_into(&mut lock(&self.path));
         Ok(())
     }
 
+    #[inline]
     pub(crate) fn published(&self) -> Published {
         let mark = self.marks.published();
         Published { offset: mark.offset(), next_seq: self.header.first_seq + mark.seq_delta() }
@@ -171,8 +280,12 @@ impl Segment {
 
     /// Appends one record and returns the sequence number that it took (or, of a log record, that the next event takes). When
     /// this returns, the record survives SIGKILL (I1).
-    pub(crate) fn append(&self, append: &Append<'_>) -> Result<u64, Refused> {
-        let stamp = Stamp::new(append.time, self.header.wall_base_ns);
+    #[inline]
+    pub(crate) fn append(&self, append: &Append<impl Fill>) -> Result<u64, Refused> {
+        let stamp = match append.time {
+            None => Stamp::near(clock::now_ns(), self.header.wall_base_ns),
+            Some(time) => Stamp::new(time, self.header.wall_base_ns),
+        };
         let len = RECORD_HEADER + stamp.body_len() + append.body_len;
         match &self.medium {
             Medium::Mapped(mapping) => self.append_mapped(mapping, append, stamp, len),
@@ -180,16 +293,18 @@ impl Segment {
         }
     }
 
-    fn reserve(&self, append: &Append<'_>, len: usize) -> Result<Room, Refused> {
+    #[inline]
+    fn reserve<F>(&self, append: &Append<F>, len: usize) -> Result<Room, Refused> {
         let usable = self.header.capacity - if append.is_last_word { 0 } else { RESERVE };
         let len = u64::try_from(len).unwrap_or(u64::MAX);
         self.marks.reserve(len, usable, append.is_event).ok_or(Refused::Full)
     }
 
+    #[inline]
     fn append_mapped(
         &self,
         mapping: &Mapping,
-        append: &Append<'_>,
+        append: &Append<impl Fill>,
         stamp: Stamp,
         len: usize,
     ) -> Result<u64, Refused> {
@@ -209,9 +324,12 @@ impl Segment {
             mapping.publish(offset, word);
         }
         self.marks.publish(room);
+        if room.end.offset() > self.ask_at.load(Ordering::Relaxed) {
+            self.ask();
+        }
         match word {
             Some(_) => Ok(self.header.first_seq + start.seq_delta()),
-            None => Err(Refused::Failed(unencodable(&self.path))),
+            None => Err(Refused::Failed(unencodable(&self.path()))),
         }
     }
 
@@ -248,29 +366,31 @@ impl Segment {
     }
 
     /// Encodes into `room`, or, if that fails, a void record of the same length: room that was reserved is never left a hole.
-    fn encode(&self, room: &mut [u8], append: &Append<'_>, stamp: Stamp, start: Mark) -> Option<[u8; 8]> {
+    #[inline]
+    fn encode(
+        &self,
+        room: &mut [u8],
+        append: &Append<impl Fill>,
+        stamp: Stamp,
+        start: Mark,
+    ) -> Option<[u8; 8]> {
         let frame = Frame {
             salted: &self.salted,
             offset: start.offset(),
             kind: append.kind,
-            flags: append.flags,
+            flags: 0,
             seq_delta: u32::try_from(start.seq_delta()).ok()?,
             stamp,
         };
-        write_record(room, &frame, append.body_len, append.fill).or_else(|| {
-            let frame = Frame { flags: frame.flags | VOID, ..frame };
-            write_record(room, &frame, append.body_len, |body| {
-                body.fill(0);
-                Some(())
-            })
-        })
+        write_record(room, &frame, append.body_len, &append.fill)
+            .or_else(|| write_void(room, frame, append.body_len))
     }
 
     fn append_written(
         &self,
         file: &File,
         buffer: &Mutex<Vec<u8>>,
-        append: &Append<'_>,
+        append: &Append<impl Fill>,
         stamp: Stamp,
         len: usize,
     ) -> Result<u64, Refused> {
@@ -285,9 +405,9 @@ impl Segment {
                 if let Some(to) = buffer.get_mut(..8) {
                     to.copy_from_slice(&word);
                 }
-                write_at(file, &buffer, start.offset()).map_err(|e| Error::io("append to", &self.path, e))
+                write_at(file, &buffer, start.offset()).map_err(|e| Error::io("append to", &self.path(), e))
             }
-            None => Err(unencodable(&self.path)),
+            None => Err(unencodable(&self.path())),
         };
         if buffer.capacity() > 1 << 20 {
             *buffer = Vec::new();
@@ -341,7 +461,7 @@ impl Segment {
         match &self.medium {
             // The descriptor was closed after mapping: ten thousand sessions must fit in a thousand descriptors.
             Medium::Mapped(_) => {
-                if let Ok(file) = std::fs::OpenOptions::new().write(true).open(&self.path) {
+                if let Ok(file) = std::fs::OpenOptions::new().write(true).open(self.path()) {
                     disk.punch(&file, from, self.header.capacity);
                 }
             }
@@ -358,23 +478,23 @@ impl Segment {
                 // The page in which the last sync ended is not whole in it. Closing has written the header page again.
                 let from = if closed { 0 } else { self.synced.load(Ordering::Acquire) & !4095 };
                 let range = usize::try_from(from).unwrap_or(0)..usize::try_from(end).unwrap_or(usize::MAX);
-                disk.before(crate::disk::Step::Sync(&self.path))
+                disk.before(crate::disk::Step::Sync(&self.path()))
                     .and_then(|()| mapping.sync(range))
-                    .map_err(|e| Error::io("sync", &self.path, e))?;
+                    .map_err(|e| Error::io("sync", &self.path(), e))?;
                 if closed {
                     mapping.forget_pages();
                 }
             }
-            Medium::Written(file, _) => disk.sync(file, &self.path)?,
+            Medium::Written(file, _) => disk.sync(file, &self.path())?,
         }
-        self.check_file().map_err(|e| Error::io("look for", &self.path, e))?;
+        self.check_file().map_err(|e| Error::io("look for", &self.path(), e))?;
         self.synced.fetch_max(end, Ordering::AcqRel);
         Ok(())
     }
 
     /// A file without a name, or one that was cut, syncs as well as any other, and nothing in it is durable (I8).
     fn check_file(&self) -> io::Result<()> {
-        if std::fs::metadata(&self.path)?.len() < self.header.capacity {
+        if std::fs::metadata(self.path())?.len() < self.header.capacity {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "somebody has cut it"));
         }
         Ok(())
@@ -391,11 +511,19 @@ impl Segment {
                 }
                 Ok(())
             }
-            Medium::Written(file, _) => disk.write_at(file, &self.path, bytes, offset),
+            Medium::Written(file, _) => disk.write_at(file, &self.path(), bytes, offset),
         }
     }
 }
 
+/// What stands where a body could not be written.
+#[cold]
+fn write_void(room: &mut [u8], frame: Frame<'_>, body_len: usize) -> Option<[u8; 8]> {
+    let frame = Frame { flags: frame.flags | VOID, ..frame };
+    write_record(room, &frame, body_len, |body| (0..body_len).try_for_each(|_| body.write(&[0])))
+}
+
+#[cold]
 fn unencodable(path: &Path) -> Error {
     Error::io("encode an event for", path, io::Error::from(io::ErrorKind::InvalidData))
 }

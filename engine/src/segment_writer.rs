@@ -98,10 +98,7 @@ impl<'d> SegmentWriter<'d> {
         let seq_delta = u32::try_from(self.next_seq - self.header.first_seq).map_err(|_| self.invalid())?;
         let frame = Frame { salted: &self.salted, offset, kind, flags, seq_delta, stamp };
         let room = self.buffer.get_mut(start..).unwrap_or_default();
-        let word = write_record(room, &frame, body.len(), |to| {
-            to.copy_from_slice(body);
-            Some(())
-        });
+        let word = write_record(room, &frame, body.len(), |to| to.write(body));
         match (word, room.get_mut(..8)) {
             (Some(word), Some(to)) => to.copy_from_slice(&word),
             _ => return Err(self.invalid()),

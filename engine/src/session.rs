@@ -3,16 +3,19 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use tracewal_format::event::{
-    Crashed, EndStatus, Event, FoundBy, Metadata, RunEndReason, RunEnded, RunStarted, SessionEnded,
+    AnyEvent, Crashed, EndStatus, Event, FoundBy, Metadata, RunEndReason, RunEnded, RunStarted, SessionEnded,
     SessionStarted,
 };
-use tracewal_format::record::{DURABLE_MARK, POISON};
+use tracewal_format::log::segment_file;
+use tracewal_format::record::{Body, DURABLE_MARK, POISON};
 use tracewal_format::segment::Header;
 use tracewal_format::time::Time;
 
+use crate::ahead::Recipe;
+use crate::clock;
 use crate::crash::{self, Place};
 use crate::error::{Error, Result};
 use crate::fork;
@@ -24,7 +27,7 @@ use crate::owner::{Entry, Owner};
 use crate::process::Identity;
 use crate::random;
 use crate::recovery::{self, LogEnd};
-use crate::segment::{Append, Blank, Refused, Segment};
+use crate::segment::{Append, Blank, Fill, Refused, Segment};
 use crate::segment_list::SegmentList;
 use crate::store::{SessionName, Store, identify, lock};
 use crate::views::{Materialised, Status};
@@ -202,6 +205,7 @@ impl NewSession {
         if inner.store.0.is_covered() {
             inner.cover();
         }
+        inner.prepare_ahead();
         Session(Arc::new(Handle(inner)))
     }
 
@@ -222,7 +226,7 @@ impl NewSession {
                 root_span_id: Some(self.first.root_span_id.clone().unwrap_or_else(new_id)),
                 ..self.first.clone()
             };
-            inner.append(self.time, &first.into())?;
+            inner.append(self.time, &first)?;
             inner.append_run_started(self.reason.as_deref())?;
             let folder = layout.session(name);
             match store.disk().rename(&making, &folder) {
@@ -321,16 +325,18 @@ impl Session {
     /// # Errors
     /// [`TooLarge`](Error::TooLarge), [`DiskFull`](Error::DiskFull), [`Poisoned`](Error::Poisoned), [`Ended`](Error::Ended),
     /// [`Forked`](Error::Forked). The event was not appended, except where a sync behind it failed.
-    pub fn append<'e>(&self, event: impl Into<Event<'e>>) -> Result<u64> {
-        self.0.append_and_sync(None, &event.into(), false)
+    #[inline]
+    pub fn append<'e>(&self, event: impl AnyEvent<'e>) -> Result<u64> {
+        self.0.append_and_sync(None, &event, false)
     }
 
     /// Appends an event with a time of its own.
     ///
     /// # Errors
     /// Those of [`append`](Self::append).
-    pub fn append_at<'e>(&self, time: Time, event: impl Into<Event<'e>>) -> Result<u64> {
-        self.0.append_and_sync(Some(time), &event.into(), false)
+    #[inline]
+    pub fn append_at<'e>(&self, time: Time, event: impl AnyEvent<'e>) -> Result<u64> {
+        self.0.append_and_sync(Some(time), &event, false)
     }
 
     /// Appends an event and returns when it, and everything before it, survives a power cut (I2). One sync serves every
@@ -338,8 +344,8 @@ impl Session {
     ///
     /// # Errors
     /// Those of [`append`](Self::append).
-    pub fn append_durable<'e>(&self, event: impl Into<Event<'e>>) -> Result<u64> {
-        self.0.append_and_sync(None, &event.into(), true)
+    pub fn append_durable<'e>(&self, event: impl AnyEvent<'e>) -> Result<u64> {
+        self.0.append_and_sync(None, &event, true)
     }
 
     /// Returns when everything that was appended before survives a power cut (I2).
@@ -397,7 +403,7 @@ impl Session {
             EndStatus::Completed => Status::Completed,
             EndStatus::Error => Status::Error,
         };
-        self.0.append_and_sync(None, &ending.into(), true)?;
+        self.0.append_and_sync(None, &ending, true)?;
         Ok(self.closed(status))
     }
 
@@ -412,7 +418,7 @@ impl Session {
             found_by: Some(FoundBy::Caller),
             ..Crashed::new(reason.into())
         };
-        self.0.append_and_sync(None, &crashed.into(), true)?;
+        self.0.append_and_sync(None, &crashed, true)?;
         // The record is the truth already; a view that can't be written now is written by the next open.
         let _ = self.flush();
         Ok(())
@@ -488,7 +494,7 @@ impl SessionInner {
     /// Makes the first segment of a run in `folder`.
     fn begin_run(store: &Store, name: SessionName, run: u32, end: &LogEnd, folder: PathBuf) -> Result<Self> {
         let number = if Guard::NewSegment.is_off() { 1 } else { end.next_segment(&folder)? };
-        let path = folder.join(tracewal_format::log::segment_file(number));
+        let path = folder.join(segment_file(number));
         let blank = Blank::new(
             store.0.disk(),
             &path.with_extension("wal.tmp"),
@@ -507,13 +513,13 @@ impl SessionInner {
             pid: identity.pid,
             first_seq: end.next_seq,
             salt: random::u64()?,
-            wall_base_ns: Time::from(SystemTime::now()).as_ns_i64(),
+            wall_base_ns: clock::now_ns(),
             monotonic_base_ns: 0,
             capacity: blank.capacity(),
             run_first_segment: number,
             session_id: name.id().to_owned(),
         };
-        let mut segment = blank.begin(store.0.disk(), header)?;
+        let segment = blank.begin(store.0.disk(), header)?;
         segment.rename(store.0.disk(), &path)?;
         Ok(SessionInner {
             store: store.clone(),
@@ -542,6 +548,26 @@ impl SessionInner {
         self.segments.moved_to(folder);
     }
 
+    /// From now on what comes behind the current segment may be made before it is needed. Not before the folder has its name.
+    fn prepare_ahead(&self) {
+        let current = self.segments.current();
+        if let Some(recipe) = self.recipe_behind(&current.header) {
+            current.prepare_with(recipe);
+        }
+    }
+
+    /// How the segment behind one is made. `None`: its number is the highest that there is.
+    fn recipe_behind(&self, header: &Header) -> Option<Recipe> {
+        let store = &self.store.0;
+        let number = header.number.checked_add(1)?;
+        Some(Recipe {
+            disk: store.disk().clone(),
+            path: self.folder.join(segment_file(number)).with_extension("wal.tmp"),
+            capacity: header.capacity.saturating_mul(4).min(store.options.last_segment),
+            promise: store.promise,
+        })
+    }
+
     fn append_run_started(&self, reason: Option<&str>) -> Result<u64> {
         let identity: Identity = self.store.0.identity();
         let started = RunStarted {
@@ -553,7 +579,7 @@ impl SessionInner {
             reason: reason.map(|reason| reason.to_owned().into()),
             ..RunStarted::new(identity.pid)
         };
-        self.append(None, &started.into())
+        self.append(None, &started)
     }
 
     pub(crate) fn last_seq(&self) -> u64 {
@@ -577,23 +603,33 @@ impl SessionInner {
     }
 
     /// Whether events may be appended.
+    #[inline]
     pub(crate) fn check(&self) -> Result<()> {
+        let is_open = self.generation == fork::generation()
+            && self.poison.get().is_none()
+            && !self.closed.load(Ordering::Acquire);
+        if is_open { Ok(()) } else { self.refuse() }
+    }
+
+    #[cold]
+    fn refuse(&self) -> Result<()> {
         if self.generation != fork::generation() {
             return Err(Error::Forked);
         }
-        if let Some(reason) = self.poison.get() {
-            return Err(Error::Poisoned { session: self.name.id().to_owned(), reason: reason.clone() });
-        }
-        if self.closed.load(Ordering::Acquire) {
-            return Err(Error::Ended { session: self.name.id().to_owned() });
-        }
-        Ok(())
+        self.check_poison()?;
+        Err(Error::Ended { session: self.name.id().to_owned() })
     }
 
-    fn append_and_sync(&self, time: Option<Time>, event: &Event<'_>, durable: bool) -> Result<u64> {
+    #[inline]
+    fn append_and_sync<'e>(
+        &self,
+        time: Option<Time>,
+        event: &impl AnyEvent<'e>,
+        durable: bool,
+    ) -> Result<u64> {
         self.check()?;
         let seq = self.append(time, event)?;
-        let is_last_word = matches!(event, Event::SessionEnded(_) | Event::Crashed(_));
+        let is_last_word = matches!(event.kind(), SessionEnded::KIND | Crashed::KIND);
         if durable || is_last_word || self.store.0.options.durability == Durability::Always {
             self.sync_through(seq)?;
         }
@@ -617,53 +653,73 @@ impl SessionInner {
     }
 
     /// Appends without asking whether it may. When this returns, the event survives SIGKILL (I1).
-    fn append(&self, time: Option<Time>, event: &Event<'_>) -> Result<u64> {
-        let limit = self.store.0.options.record_limit;
-        let largest = event.largest_value();
-        if largest > limit {
-            return Err(Error::TooLarge { size: largest, limit });
-        }
-        let body_len = event.encoded_len();
-        // Before anything is reserved: what cannot be written must not take a sequence number (I3).
-        let most = limit.saturating_mul(4).saturating_add(1 << 20).min(BODY_MOST);
-        if body_len > most {
-            return Err(Error::TooLarge { size: body_len, limit: most });
+    #[inline]
+    fn append<'e>(&self, time: Option<Time>, event: &impl AnyEvent<'e>) -> Result<u64> {
+        let (kind, body_len) = (event.kind(), event.encoded_len());
+        if body_len > self.store.0.options.record_limit {
+            // Before anything is reserved: what cannot be written must not take a sequence number (I3).
+            self.check_size(event.largest_value(), body_len)?;
         }
         let append = Append {
-            kind: event.kind(),
-            flags: 0,
-            time: time.unwrap_or_else(|| SystemTime::now().into()),
+            kind,
+            time,
             body_len,
             is_event: true,
-            is_last_word: matches!(event, Event::SessionEnded(_) | Event::Crashed(_) | Event::RunEnded(_)),
-            fill: &|to| event.encode_into(to).ok().map(|_| ()),
+            is_last_word: matches!(kind, SessionEnded::KIND | Crashed::KIND | RunEnded::KIND),
+            fill: |to: &mut Body<'_>| event.encode(to).ok(),
         };
         let seq = self.append_record(&append)?;
         if self.waiting_since.load(Ordering::Relaxed) == 0 {
-            let since = u64::try_from(self.opened.elapsed().as_nanos()).unwrap_or(u64::MAX);
-            self.waiting_since.store(since.max(1), Ordering::Relaxed);
+            self.wait_from_now();
         }
-        match event {
-            Event::SessionEnded(_) => self.ended.store(true, Ordering::Release),
-            Event::Crashed(_) => self.crashed.store(true, Ordering::Release),
+        match kind {
+            SessionEnded::KIND => self.ended.store(true, Ordering::Release),
+            Crashed::KIND => self.crashed.store(true, Ordering::Release),
             _ => {}
         }
         Ok(seq)
     }
 
-    fn append_record(&self, append: &Append<'_>) -> Result<u64> {
+    #[cold]
+    fn check_size(&self, largest: usize, body_len: usize) -> Result<()> {
+        let limit = self.store.0.options.record_limit;
+        if largest > limit {
+            return Err(Error::TooLarge { size: largest, limit });
+        }
+        let most = limit.saturating_mul(4).saturating_add(1 << 20).min(BODY_MOST);
+        if body_len > most {
+            return Err(Error::TooLarge { size: body_len, limit: most });
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn wait_from_now(&self) {
+        let since = u64::try_from(self.opened.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.waiting_since.store(since.max(1), Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn append_record(&self, append: &Append<impl Fill>) -> Result<u64> {
         loop {
             let segment = self.segments.current();
             match segment.append(append) {
                 Ok(seq) => return Ok(seq),
-                Err(Refused::Failed(error)) => {
-                    // I8: a full disk may be tried again; whatever else a write says, it is not known what is in the file.
-                    if !matches!(error, Error::DiskFull { .. }) {
-                        let _ = self.poison.set(error.to_string());
-                    }
-                    return Err(error);
+                Err(refused) => self.go_on_from(segment, refused, append.body_len)?,
+            }
+        }
+    }
+
+    #[cold]
+    fn go_on_from(&self, segment: &Segment, refused: Refused, body_len: usize) -> Result<()> {
+        match refused {
+            Refused::Full => self.roll(segment, body_len),
+            Refused::Failed(error) => {
+                // I8: a full disk may be tried again; whatever else a write says, it is not known what is in the file.
+                if !matches!(error, Error::DiskFull { .. }) {
+                    let _ = self.poison.set(error.to_string());
                 }
-                Err(Refused::Full) => self.roll(segment, append.body_len)?,
+                Err(error)
             }
         }
     }
@@ -682,31 +738,39 @@ impl SessionInner {
         if needed > 1 << 34 {
             return Err(Error::TooLarge { size: body_len, limit: store.options.record_limit });
         }
-        let grown = full.header.capacity.saturating_mul(4).min(store.options.last_segment);
-        let number = full.header.number.checked_add(1).ok_or_else(|| {
+        let mut recipe = self.recipe_behind(&full.header).ok_or_else(|| {
             Error::io("find a number for a segment in", &self.folder, std::io::ErrorKind::InvalidData.into())
         })?;
-        let path = self.folder.join(tracewal_format::log::segment_file(number));
+        let (number, path) = (full.header.number + 1, recipe.path.with_extension(""));
         // Everything that can fail for want of room fails before the full segment is closed: it may still take smaller events.
-        let blank = Blank::new(disk, &path.with_extension("wal.tmp"), grown.max(needed), store.promise)?;
+        let blank = match full.take_next(disk, needed) {
+            Some(blank) => blank,
+            None => {
+                recipe.capacity = recipe.capacity.max(needed);
+                recipe.make()?
+            }
+        };
         let salt = random::u64()?;
         let end = full.close();
         let header = Header {
             number,
             first_seq: end.next_seq,
             salt,
-            wall_base_ns: Time::from(SystemTime::now()).as_ns_i64(),
+            wall_base_ns: clock::now_ns(),
             capacity: blank.capacity(),
             ..full.header.clone()
         };
-        let named = blank.begin(disk, header).and_then(|mut segment| {
+        let named = blank.begin(disk, header).and_then(|segment| {
             segment.rename_new(disk, &path)?;
             Ok(segment)
         });
         match named {
-            Ok(segment) => growing.push(segment),
+            Ok(segment) => {
+                growing.push(segment);
+                self.prepare_ahead();
+            }
             Err(error) => {
-                let _ = disk.remove_file(&path.with_extension("wal.tmp"));
+                let _ = disk.remove_file(&recipe.path);
                 if matches!(&error, Error::Io { source, .. } if source.kind() == std::io::ErrorKind::AlreadyExists)
                 {
                     // Somebody has taken this session for dead, and gone on behind us: what we append now, nobody reads.
@@ -822,15 +886,11 @@ impl SessionInner {
         let body = seq.to_le_bytes();
         let append = Append {
             kind,
-            flags: 0,
-            time: SystemTime::now().into(),
+            time: None,
             body_len: body.len(),
             is_event: false,
             is_last_word: true,
-            fill: &|to| {
-                to.copy_from_slice(&body);
-                Some(())
-            },
+            fill: |to: &mut Body<'_>| to.write(&body),
         };
         while let Err(Refused::Full) = self.segments.current().append(&append) {
             let full = self.segments.current();
@@ -872,7 +932,7 @@ impl SessionInner {
     fn close_log(&self, reason: RunEndReason) -> Result<()> {
         self.check_poison()?;
         if !self.ended.load(Ordering::Acquire) {
-            self.append(None, &RunEnded::new(reason).into())?;
+            self.append(None, &RunEnded::new(reason))?;
         }
         self.sync_through(self.last_seq())?;
         let disk = self.store.0.disk();
@@ -881,6 +941,8 @@ impl SessionInner {
         let last = self.segments.current();
         last.close();
         drop(growing);
+        // What was made to go on is not needed.
+        let _ = last.take_next(disk, u64::MAX);
         last.seal(disk)?;
         // I6: the mark, and the name of the segment that it may have rolled to, are durable before anything says `completed`.
         let mut syncing = lock(&self.syncing);

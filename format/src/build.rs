@@ -62,10 +62,7 @@ impl SegmentBuilder {
             stamp,
         };
         if let Some(record) = self.bytes.get_mut(start..) {
-            let word = write_record(record, &frame, body.len(), |to| {
-                to.copy_from_slice(body);
-                Some(())
-            });
+            let word = write_record(record, &frame, body.len(), |to| to.write(body));
             if let (Some(word), Some(to)) = (word, record.get_mut(..8)) {
                 to.copy_from_slice(&word);
             }

@@ -5,7 +5,9 @@
 use std::borrow::Cow;
 
 use crate::time::Time;
-use crate::wire::{Decoder, Encoder, Structure, enumeration, nested, structure};
+use crc32fast::Hasher;
+
+use crate::wire::{Body, Decoder, Structure, enumeration, nested, structure};
 pub use crate::wire::{DurationNs, Malformed};
 
 /// A string, borrowed or owned.
@@ -593,10 +595,8 @@ impl<'a> Gap<'a> {
 
     /// The bytes of a gap record's body.
     pub fn encode_body(&self) -> Result<Vec<u8>, Malformed> {
-        let mut size = Encoder::counting();
-        Structure::encode(self, &mut size)?;
-        let mut body = vec![0; size.counted()];
-        Structure::encode(self, &mut Encoder::into_slice(&mut body))?;
+        let mut body = vec![0; Structure::size(self)];
+        Structure::encode(self, &mut Body::new(&mut body, Hasher::new()))?;
         Ok(body)
     }
 }
@@ -621,6 +621,32 @@ macro_rules! events {
                     Event::$variant(event)
                 }
             }
+
+            impl $type<'_> {
+                /// Its number in a record.
+                pub const KIND: u8 = $number;
+            }
+
+            impl<'a> AnyEvent<'a> for $type<'a> {
+                #[inline]
+                fn kind(&self) -> u8 {
+                    Self::KIND
+                }
+
+                #[inline]
+                fn encoded_len(&self) -> usize {
+                    Structure::size(self)
+                }
+
+                #[inline]
+                fn encode(&self, to: &mut Body<'_>) -> Result<(), Malformed> {
+                    Structure::encode(self, to)
+                }
+
+                fn largest_value(&self) -> usize {
+                    $type::largest_value(self)
+                }
+            }
         )*
 
         impl<'a> Event<'a> {
@@ -633,26 +659,23 @@ macro_rules! events {
                 match self { $(Event::$variant(_) => $number),* }
             }
 
+            /// The length of its body in bytes.
+            #[must_use]
+            pub fn encoded_len(&self) -> usize {
+                match self { $(Event::$variant(event) => Structure::size(event)),* }
+            }
+
             /// Its name in JSON.
             #[must_use]
             pub fn name(&self) -> &'static str {
                 match self { $(Event::$variant(_) => $name),* }
             }
 
-            /// The length of its body in bytes.
-            #[must_use]
-            pub fn encoded_len(&self) -> usize {
-                let mut size = Encoder::counting();
-                // Counting cannot fail: it has no end to reach.
-                let _counted = match self { $(Event::$variant(event) => Structure::encode(event, &mut size)),* };
-                size.counted()
-            }
-
             /// Writes the body into `to` and returns its length in bytes. `to` too short is [`Malformed`].
             pub fn encode_into(&self, to: &mut [u8]) -> Result<usize, Malformed> {
-                let mut encoder = Encoder::into_slice(to);
-                match self { $(Event::$variant(event) => Structure::encode(event, &mut encoder)?),* }
-                Ok(encoder.written())
+                let mut body = Body::new(to, Hasher::new());
+                AnyEvent::encode(self, &mut body)?;
+                Ok(body.finish().1)
             }
 
             /// Reads a body. `None`: an event of a newer version.
@@ -677,7 +700,61 @@ macro_rules! events {
                 }
             }
         }
+
+        impl<'a> AnyEvent<'a> for Event<'a> {
+            fn kind(&self) -> u8 {
+                Event::kind(self)
+            }
+
+            fn encoded_len(&self) -> usize {
+                Event::encoded_len(self)
+            }
+
+            fn encode(&self, to: &mut Body<'_>) -> Result<(), Malformed> {
+                match self { $(Event::$variant(event) => Structure::encode(event, to)),* }
+            }
+
+            fn largest_value(&self) -> usize {
+                match self { $(Event::$variant(event) => event.largest_value()),* }
+            }
+        }
     };
+}
+
+/// What can be appended: an [`Event`], or any of the structures that it is made of, as it is.
+pub trait AnyEvent<'a> {
+    /// Its number in a record.
+    fn kind(&self) -> u8;
+
+    /// The length of its body in bytes.
+    fn encoded_len(&self) -> usize;
+
+    /// Writes the body. Too little room is [`Malformed`].
+    fn encode(&self, to: &mut Body<'_>) -> Result<(), Malformed>;
+
+    /// The largest single value in it, in bytes: what the record limit is compared with.
+    fn largest_value(&self) -> usize;
+}
+
+impl<'a, E: AnyEvent<'a>> AnyEvent<'a> for &E {
+    #[inline]
+    fn kind(&self) -> u8 {
+        (*self).kind()
+    }
+
+    #[inline]
+    fn encoded_len(&self) -> usize {
+        (*self).encoded_len()
+    }
+
+    #[inline]
+    fn encode(&self, to: &mut Body<'_>) -> Result<(), Malformed> {
+        (*self).encode(to)
+    }
+
+    fn largest_value(&self) -> usize {
+        (*self).largest_value()
+    }
 }
 
 events! {
@@ -713,26 +790,40 @@ events! {
     Crashed = 15 "crashed": Crashed,
 }
 
-impl Event<'_> {
-    /// The largest single value in it, in bytes: what the record limit is compared with.
-    #[must_use]
-    pub fn largest_value(&self) -> usize {
-        fn len(payload: Option<&Payload<'_>>) -> usize {
-            payload.map_or(0, |p| p.bytes.len())
-        }
-        match self {
-            Event::SpanStarted(e) => len(e.input.as_ref()).max(len(e.attributes.as_ref())),
-            Event::SpanText(e) => e.text.0.bytes.len(),
-            Event::SpanAttributes(e) => e.attributes.bytes.len(),
-            Event::SpanEnded(e) => len(e.output.as_ref()).max(len(e.attributes.as_ref())),
-            Event::Span(e) => {
-                len(e.input.as_ref()).max(len(e.attributes.as_ref())).max(len(e.output.as_ref()))
-            }
-            Event::Note(e) => len(e.data.as_ref()),
-            _ => 0,
-        }
-    }
+fn len(payload: Option<&Payload<'_>>) -> usize {
+    payload.map_or(0, |p| p.bytes.len())
+}
 
+/// The largest single value of the events that have values without a limit of their own.
+macro_rules! largest_value {
+    ($($type:ident: |$event:ident| $largest:expr;)*) => {$(
+        impl $type<'_> {
+            fn largest_value(&self) -> usize {
+                let $event = self;
+                $largest
+            }
+        }
+    )*};
+}
+largest_value! {
+    SpanStarted: |e| len(e.input.as_ref()).max(len(e.attributes.as_ref()));
+    SpanText: |e| e.text.0.bytes.len();
+    SpanAttributes: |e| e.attributes.bytes.len();
+    SpanEnded: |e| len(e.output.as_ref()).max(len(e.attributes.as_ref()));
+    Span: |e| len(e.input.as_ref()).max(len(e.attributes.as_ref())).max(len(e.output.as_ref()));
+    Note: |e| len(e.data.as_ref());
+    SessionStarted: |_e| 0;
+    RunStarted: |_e| 0;
+    RunEnded: |_e| 0;
+    Metadata: |_e| 0;
+    LifecycleBegun: |_e| 0;
+    LifecycleEnded: |_e| 0;
+    Evidence: |_e| 0;
+    SessionEnded: |_e| 0;
+    Crashed: |_e| 0;
+}
+
+impl Event<'_> {
     /// Whether the embedder said it, as opposed to the engine's own `run-started` and `run-ended`, or a crash record.
     #[must_use]
     pub fn is_embedders(&self) -> bool {

@@ -1,7 +1,8 @@
 //! The frame around one event (SPEC.md section 5).
 
-use crate::checksum::{Salted, crc};
+use crate::checksum::Salted;
 use crate::time::Time;
+pub use crate::wire::Body;
 
 /// The size of a record's header in bytes.
 pub const RECORD_HEADER: usize = 24;
@@ -41,6 +42,16 @@ pub enum Stamp {
 }
 
 impl Stamp {
+    /// How a time of 64 bits is written in a segment with this wall base.
+    #[must_use]
+    #[inline]
+    pub fn near(time_ns: i64, wall_base_ns: i64) -> Self {
+        match time_ns.checked_sub(wall_base_ns) {
+            Some(delta) if (-(1 << 47)..1 << 47).contains(&delta) => Stamp::Delta(delta),
+            _ => Stamp::Explicit(Time::from_ns(i128::from(time_ns))),
+        }
+    }
+
     /// How `time` is written in a segment with this wall base.
     #[must_use]
     pub fn new(time: Time, wall_base_ns: i64) -> Self {
@@ -52,6 +63,7 @@ impl Stamp {
 
     /// How many bytes of the body it takes.
     #[must_use]
+    #[inline]
     pub fn body_len(self) -> usize {
         match self {
             Stamp::Delta(_) => 0,
@@ -80,20 +92,18 @@ pub struct RecordHeader {
 impl RecordHeader {
     /// The header's bytes for a record at `offset` of its segment. The first 8 of them are the publish word, to be stored last.
     #[must_use]
+    #[inline]
     pub fn encode(&self, salted: &Salted, offset: u64) -> [u8; RECORD_HEADER] {
         let [t0, t1, t2, t3, t4, t5, ..] = self.time_delta_ns.to_le_bytes();
         let [l0, l1, l2, l3] = self.body_len.to_le_bytes();
         let [c0, c1, c2, c3] = self.body_crc.to_le_bytes();
         let [s0, s1, s2, s3] = self.seq_delta.to_le_bytes();
-        let fields =
-            [self.kind, self.flags, t4, t5, l0, l1, l2, l3, c0, c1, c2, c3, s0, s1, s2, s3, t0, t1, t2, t3];
-        let [h0, h1, h2, h3] = salted.crc(&offset.to_le_bytes(), &fields).to_le_bytes();
-        let [f0, f1, f2, f3, rest @ ..] = fields;
-        let mut bytes = [0; RECORD_HEADER];
-        let (word, tail) = bytes.split_at_mut(8);
-        word.copy_from_slice(&[h0, h1, h2, h3, f0, f1, f2, f3]);
-        tail.copy_from_slice(&rest);
-        bytes
+        let [kind, flags] = [self.kind, self.flags];
+        let before = u64::from_le_bytes([kind, flags, t4, t5, l0, l1, l2, l3]);
+        let sums = u64::from_le_bytes([c0, c1, c2, c3, s0, s1, s2, s3]);
+        let low_time = u32::from_le_bytes([t0, t1, t2, t3]);
+        let [h0, h1, h2, h3] = salted.words([offset, before, sums], low_time).to_le_bytes();
+        [h0, h1, h2, h3, kind, flags, t4, t5, l0, l1, l2, l3, c0, c1, c2, c3, s0, s1, s2, s3, t0, t1, t2, t3]
     }
 
     /// Reads the header at `offset` of its segment. `None`: it does not check.
@@ -147,36 +157,32 @@ impl RecordHeader {
 /// Writes a whole record into `to`, which begins at `offset` of the segment, except for its publish word, which is returned:
 /// the caller stores it last. `fill` writes the event body of `body_len` bytes.
 ///
-/// Returns `None` when `to` is too short or `fill` fails; then nothing may be published.
+/// Returns `None` when `to` is too short, or `fill` fails or writes less; then nothing may be published.
+#[inline]
 pub fn write_record(
     to: &mut [u8],
     frame: &Frame<'_>,
     body_len: usize,
-    fill: impl FnOnce(&mut [u8]) -> Option<()>,
+    fill: impl FnOnce(&mut Body<'_>) -> Option<()>,
 ) -> Option<[u8; 8]> {
-    let (header, rest) = to.split_at_mut_checked(RECORD_HEADER)?;
+    let (header, rest) = to.split_first_chunk_mut::<RECORD_HEADER>()?;
     let whole_len = body_len + frame.stamp.body_len();
-    let body = rest.get_mut(..whole_len)?;
+    let mut body = Body::new(rest.get_mut(..whole_len)?, frame.salted.plain());
     let (flags, time_delta_ns) = match frame.stamp {
         Stamp::Delta(delta) => (frame.flags, delta),
         Stamp::Explicit(time) => {
-            body.get_mut(..EXPLICIT_TIME_LEN)?.copy_from_slice(&time.as_ns().to_le_bytes());
+            body.write(&time.as_ns().to_le_bytes())?;
             (frame.flags | EXPLICIT_TIME, 0)
         }
     };
-    fill(body.get_mut(frame.stamp.body_len()..)?)?;
-    let encoded = RecordHeader {
-        kind: frame.kind,
-        flags,
-        time_delta_ns,
-        body_len: u32::try_from(whole_len).ok().filter(|len| *len <= BODY_MAX)?,
-        body_crc: crc(body),
-        seq_delta: frame.seq_delta,
-    }
-    .encode(frame.salted, frame.offset);
-    let (word, tail) = encoded.split_first_chunk::<8>()?;
-    header.get_mut(8..)?.copy_from_slice(tail);
-    Some(*word)
+    fill(&mut body)?;
+    let (body_crc, written) = body.finish();
+    let body_len = u32::try_from(whole_len).ok().filter(|len| *len <= BODY_MAX && written == whole_len)?;
+    let (kind, seq_delta) = (frame.kind, frame.seq_delta);
+    let fields = RecordHeader { kind, flags, time_delta_ns, body_len, body_crc, seq_delta };
+    let [h0, h1, h2, h3, h4, h5, h6, h7, tail @ ..] = fields.encode(frame.salted, frame.offset);
+    *header.last_chunk_mut::<{ RECORD_HEADER - 8 }>()? = tail;
+    Some([h0, h1, h2, h3, h4, h5, h6, h7])
 }
 
 /// What a record says besides its body.

@@ -7,8 +7,10 @@ use std::borrow::Cow;
 
 use bincode::config::{self, Configuration};
 use bincode::de::{BorrowDecode, DecoderImpl, read::SliceReader};
-use bincode::enc::write::{SizeWriter, SliceWriter, Writer};
+use bincode::enc::write::Writer;
 use bincode::enc::{Encode, EncoderImpl};
+use bincode::error::EncodeError;
+use crc32fast::Hasher;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -22,33 +24,101 @@ const CONFIG: Configuration = config::standard();
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
 
-/// Where bodies are written: bytes of a record, or only their count.
-pub(crate) struct Encoder<W: Writer>(EncoderImpl<W, Configuration>);
+/// Where a record's body is written. It is summed as it is written.
+pub struct Body<'b>(EncoderImpl<Summed<'b>, Configuration>);
 
-impl<'b> Encoder<SliceWriter<'b>> {
-    pub(crate) fn into_slice(bytes: &'b mut [u8]) -> Self {
-        Encoder(EncoderImpl::new(SliceWriter::new(bytes), CONFIG))
+impl<'b> Body<'b> {
+    /// Fills `bytes`; `sum` has seen nothing yet.
+    #[inline]
+    pub(crate) fn new(bytes: &'b mut [u8], sum: Hasher) -> Self {
+        Body(EncoderImpl::new(Summed { bytes, len: 0, sum, summed: 0 }, CONFIG))
     }
 
-    pub(crate) fn written(self) -> usize {
-        self.0.into_writer().bytes_written()
-    }
-}
-
-impl Encoder<SizeWriter> {
-    pub(crate) fn counting() -> Self {
-        Encoder(EncoderImpl::new(SizeWriter::default(), CONFIG))
+    /// Goes on with these bytes. `None`: there is no room for them.
+    #[inline]
+    pub fn write(&mut self, bytes: &[u8]) -> Option<()> {
+        use bincode::enc::Encoder;
+        self.0.writer().write(bytes).ok()
     }
 
-    pub(crate) fn counted(self) -> usize {
-        self.0.into_writer().bytes_written
-    }
-}
-
-impl<W: Writer> Encoder<W> {
+    #[inline]
     fn put<T: Encode + ?Sized>(&mut self, value: &T) -> Result<(), Malformed> {
         value.encode(&mut self.0).map_err(|_| Malformed)
     }
+
+    /// Their number, then the bytes: what bincode makes of a slice.
+    #[inline]
+    fn put_bytes(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
+        self.put(&u64::try_from(bytes.len()).map_err(|_| Malformed)?)?;
+        self.write(bytes).ok_or(Malformed)
+    }
+
+    /// The checksum of what was written, and how long it is.
+    #[inline]
+    pub(crate) fn finish(self) -> (u32, usize) {
+        let mut written = self.0.into_writer();
+        written.sum_up();
+        (written.sum.finalize(), written.len)
+    }
+}
+
+/// From this length on bytes are summed where they come from. Reading back what has just been stored waits for the store; below, one
+/// sum over everything costs less than several.
+const SUMMED_AT_SOURCE: usize = 1024;
+
+struct Summed<'b> {
+    bytes: &'b mut [u8],
+    len: usize,
+    sum: Hasher,
+    /// How much of what is written has been summed.
+    summed: usize,
+}
+
+impl Summed<'_> {
+    #[inline]
+    fn sum_up(&mut self) {
+        if let Some(bytes) = self.bytes.get(self.summed..self.len) {
+            self.sum.update(bytes);
+        }
+    }
+}
+
+impl Writer for Summed<'_> {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        let end = self.len + bytes.len();
+        if bytes.len() >= SUMMED_AT_SOURCE && end <= self.bytes.len() {
+            self.sum_up();
+            self.sum.update(bytes);
+            self.summed = end;
+        }
+        self.bytes.get_mut(self.len..end).ok_or(EncodeError::UnexpectedEnd)?.copy_from_slice(bytes);
+        self.len = end;
+        Ok(())
+    }
+}
+
+/// How many bytes an unsigned number takes: those up to 250 one, others a byte that says how many follow.
+#[inline]
+const fn size_of_number(value: u64) -> usize {
+    match value {
+        0..=250 => 1,
+        251..=0xFFFF => 3,
+        0x1_0000..=0xFFFF_FFFF => 5,
+        _ => 9,
+    }
+}
+
+/// The same, of a signed number: its sign is its lowest bit.
+#[inline]
+fn size_of_signed(value: i128) -> usize {
+    let zigzag = (value << 1) ^ (value >> 127);
+    u64::try_from(zigzag).map_or(17, size_of_number)
+}
+
+#[inline]
+fn size_of_bytes(bytes: &[u8]) -> usize {
+    size_of_number(u64::try_from(bytes.len()).unwrap_or(u64::MAX)) + bytes.len()
 }
 
 /// Where bodies are read from.
@@ -72,7 +142,9 @@ impl<'a> Decoder<'a> {
 
 /// One field of a structure: its bytes, and its JSON.
 pub(crate) trait Field<'a>: Sized {
-    fn encode<W: Writer>(&self, to: &mut Encoder<W>) -> Result<(), Malformed>;
+    /// Its length on the wire in bytes.
+    fn size(&self) -> usize;
+    fn encode(&self, to: &mut Body<'_>) -> Result<(), Malformed>;
     fn decode(from: &mut Decoder<'a>) -> Result<Self, Malformed>;
     fn write_json(&self, out: &mut Vec<u8>);
     /// What a JSON value of this field has to be, for messages.
@@ -92,7 +164,10 @@ pub(crate) enum FieldError {
 
 /// A structure of fields: the presence bits, the required fields, the optional ones that are present.
 pub(crate) trait Structure<'a>: Sized {
-    fn encode<W: Writer>(&self, to: &mut Encoder<W>) -> Result<(), Malformed>;
+    fn presence(&self) -> u64;
+    /// Its length on the wire in bytes.
+    fn size(&self) -> usize;
+    fn encode(&self, to: &mut Body<'_>) -> Result<(), Malformed>;
     fn decode(from: &mut Decoder<'a>) -> Result<Self, Malformed>;
     /// Appends `,"key":value` for every field that is there.
     fn write_json_fields(&self, out: &mut Vec<u8>);
@@ -140,22 +215,33 @@ macro_rules! structure {
         }
 
         impl<$lt> crate::wire::Structure<$lt> for $name<$lt> {
-            fn encode<W: bincode::enc::write::Writer>(
-                &self,
-                to: &mut crate::wire::Encoder<W>,
-            ) -> Result<(), crate::wire::Malformed> {
-                #[allow(unused_mut, unused_assignments, unused_variables)]
-                let presence = {
-                    let (mut presence, mut bit) = (0_u64, 1_u64);
-                    $(
-                        if self.$ofield.is_some() {
-                            presence |= bit;
-                        }
-                        bit <<= 1;
-                    )*
-                    presence
-                };
-                crate::wire::Field::encode(&presence, to)?;
+            #[inline]
+            #[allow(unused_mut, unused_assignments, unused_variables)]
+            fn presence(&self) -> u64 {
+                let (mut presence, mut bit) = (0_u64, 1_u64);
+                $(
+                    presence |= bit * u64::from(self.$ofield.is_some());
+                    bit <<= 1;
+                )*
+                presence
+            }
+
+            #[inline]
+            #[allow(unused_mut)]
+            fn size(&self) -> usize {
+                let mut size = crate::wire::Field::size(&crate::wire::Structure::presence(self));
+                $(size += crate::wire::Field::size(&self.$rfield);)*
+                $(
+                    if let Some(value) = &self.$ofield {
+                        size += crate::wire::Field::size(value);
+                    }
+                )*
+                size
+            }
+
+            #[inline]
+            fn encode(&self, to: &mut crate::wire::Body<'_>) -> Result<(), crate::wire::Malformed> {
+                crate::wire::Field::encode(&crate::wire::Structure::presence(self), to)?;
                 $(crate::wire::Field::encode(&self.$rfield, to)?;)*
                 $(
                     if let Some(value) = &self.$ofield {
@@ -217,10 +303,11 @@ macro_rules! nested {
         impl<'a> crate::wire::Field<'a> for $name<'a> {
             const EXPECTED: &'static str = "an object";
 
-            fn encode<W: bincode::enc::write::Writer>(
-                &self,
-                to: &mut crate::wire::Encoder<W>,
-            ) -> Result<(), crate::wire::Malformed> {
+            fn size(&self) -> usize {
+                crate::wire::Structure::size(self)
+            }
+
+            fn encode(&self, to: &mut crate::wire::Body<'_>) -> Result<(), crate::wire::Malformed> {
                 crate::wire::Structure::encode(self, to)
             }
 
@@ -294,10 +381,13 @@ macro_rules! enumeration {
         impl<'a> crate::wire::Field<'a> for $name {
             const EXPECTED: &'static str = concat!("one of", $(" ", $text),*);
 
-            fn encode<W: bincode::enc::write::Writer>(
-                &self,
-                to: &mut crate::wire::Encoder<W>,
-            ) -> Result<(), crate::wire::Malformed> {
+            #[inline]
+            fn size(&self) -> usize {
+                1
+            }
+
+            #[inline]
+            fn encode(&self, to: &mut crate::wire::Body<'_>) -> Result<(), crate::wire::Malformed> {
                 crate::wire::Field::encode(&self.number(), to)
             }
 
@@ -327,11 +417,18 @@ pub(crate) fn string(raw: &RawValue) -> Result<Cow<'_, str>, FieldError> {
 }
 
 macro_rules! integer {
-    ($($type:ty),*) => {$(
+    ($($type:ty: |$value:ident| $size:expr;)*) => {$(
         impl<'a> Field<'a> for $type {
             const EXPECTED: &'static str = "a whole number that is not negative";
 
-            fn encode<W: Writer>(&self, to: &mut Encoder<W>) -> Result<(), Malformed> {
+            #[inline]
+            fn size(&self) -> usize {
+                let $value = *self;
+                $size
+            }
+
+            #[inline]
+            fn encode(&self, to: &mut Body<'_>) -> Result<(), Malformed> {
                 to.put(self)
             }
 
@@ -349,12 +446,23 @@ macro_rules! integer {
         }
     )*};
 }
-integer!(u8, u16, u32, u64);
+integer! {
+    u8: |_number| 1;
+    u16: |number| size_of_number(u64::from(number));
+    u32: |number| size_of_number(u64::from(number));
+    u64: |number| size_of_number(number);
+}
 
 impl<'a> Field<'a> for bool {
     const EXPECTED: &'static str = "true or false";
 
-    fn encode<W: Writer>(&self, to: &mut Encoder<W>) -> Result<(), Malformed> {
+    #[inline]
+    fn size(&self) -> usize {
+        1
+    }
+
+    #[inline]
+    fn encode(&self, to: &mut Body<'_>) -> Result<(), Malformed> {
         to.put(self)
     }
 
@@ -374,7 +482,13 @@ impl<'a> Field<'a> for bool {
 impl<'a> Field<'a> for f64 {
     const EXPECTED: &'static str = "a number";
 
-    fn encode<W: Writer>(&self, to: &mut Encoder<W>) -> Result<(), Malformed> {
+    #[inline]
+    fn size(&self) -> usize {
+        8
+    }
+
+    #[inline]
+    fn encode(&self, to: &mut Body<'_>) -> Result<(), Malformed> {
         to.put(self)
     }
 
@@ -397,7 +511,13 @@ impl<'a> Field<'a> for f64 {
 impl<'a> Field<'a> for Time {
     const EXPECTED: &'static str = "a number of milliseconds";
 
-    fn encode<W: Writer>(&self, to: &mut Encoder<W>) -> Result<(), Malformed> {
+    #[inline]
+    fn size(&self) -> usize {
+        size_of_signed(self.as_ns())
+    }
+
+    #[inline]
+    fn encode(&self, to: &mut Body<'_>) -> Result<(), Malformed> {
         to.put(&self.as_ns())
     }
 
@@ -427,7 +547,13 @@ impl From<std::time::Duration> for DurationNs {
 impl<'a> Field<'a> for DurationNs {
     const EXPECTED: &'static str = "a number of milliseconds";
 
-    fn encode<W: Writer>(&self, to: &mut Encoder<W>) -> Result<(), Malformed> {
+    #[inline]
+    fn size(&self) -> usize {
+        size_of_signed(i128::from(self.0))
+    }
+
+    #[inline]
+    fn encode(&self, to: &mut Body<'_>) -> Result<(), Malformed> {
         to.put(&self.0)
     }
 
@@ -448,8 +574,14 @@ impl<'a> Field<'a> for DurationNs {
 impl<'a> Field<'a> for Cow<'a, str> {
     const EXPECTED: &'static str = "a string";
 
-    fn encode<W: Writer>(&self, to: &mut Encoder<W>) -> Result<(), Malformed> {
-        to.put::<str>(self)
+    #[inline]
+    fn size(&self) -> usize {
+        size_of_bytes(self.as_bytes())
+    }
+
+    #[inline]
+    fn encode(&self, to: &mut Body<'_>) -> Result<(), Malformed> {
+        to.put_bytes(self.as_bytes())
     }
 
     fn decode(from: &mut Decoder<'a>) -> Result<Self, Malformed> {
@@ -468,7 +600,14 @@ impl<'a> Field<'a> for Cow<'a, str> {
 impl<'a> Field<'a> for Vec<Cow<'a, str>> {
     const EXPECTED: &'static str = "an array of strings";
 
-    fn encode<W: Writer>(&self, to: &mut Encoder<W>) -> Result<(), Malformed> {
+    #[inline]
+    fn size(&self) -> usize {
+        size_of_number(u64::try_from(self.len()).unwrap_or(u64::MAX))
+            + self.iter().map(Field::size).sum::<usize>()
+    }
+
+    #[inline]
+    fn encode(&self, to: &mut Body<'_>) -> Result<(), Malformed> {
         to.put(&u64::try_from(self.len()).map_err(|_| Malformed)?)?;
         self.iter().try_for_each(|s| Field::encode(s, to))
     }
@@ -502,9 +641,15 @@ impl<'a> Field<'a> for Payload<'a> {
     const EXPECTED: &'static str = "JSON";
     const NULL_IS_ABSENT: bool = false;
 
-    fn encode<W: Writer>(&self, to: &mut Encoder<W>) -> Result<(), Malformed> {
+    #[inline]
+    fn size(&self) -> usize {
+        1 + size_of_bytes(&self.bytes)
+    }
+
+    #[inline]
+    fn encode(&self, to: &mut Body<'_>) -> Result<(), Malformed> {
         to.put(&self.encoding)?;
-        to.put::<[u8]>(&self.bytes)
+        to.put_bytes(&self.bytes)
     }
 
     fn decode(from: &mut Decoder<'a>) -> Result<Self, Malformed> {
@@ -525,7 +670,13 @@ impl<'a> Field<'a> for Payload<'a> {
 impl<'a> Field<'a> for Text<'a> {
     const EXPECTED: &'static str = "a string";
 
-    fn encode<W: Writer>(&self, to: &mut Encoder<W>) -> Result<(), Malformed> {
+    #[inline]
+    fn size(&self) -> usize {
+        self.0.size()
+    }
+
+    #[inline]
+    fn encode(&self, to: &mut Body<'_>) -> Result<(), Malformed> {
         self.0.encode(to)
     }
 

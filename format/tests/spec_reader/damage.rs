@@ -212,10 +212,7 @@ pub(crate) fn append(bytes: &mut [u8], offset: usize, kind: u8, delta: usize, bo
         stamp: Stamp::Delta(0),
     };
     let mut whole = vec![0; RECORD_HEADER + 8];
-    let fill = |to: &mut [u8]| {
-        to.copy_from_slice(&body.to_le_bytes());
-        Some(())
-    };
+    let fill = |to: &mut record::Body<'_>| to.write(&body.to_le_bytes());
     let word = record::write_record(&mut whole, &frame, 8, fill).unwrap();
     whole[..8].copy_from_slice(&word);
     put(bytes, offset, &whole);
