@@ -655,7 +655,8 @@ impl SessionInner {
     /// Appends without asking whether it may. When this returns, the event survives SIGKILL (I1).
     #[inline]
     fn append<'e>(&self, time: Option<Time>, event: &impl AnyEvent<'e>) -> Result<u64> {
-        let (kind, body_len) = (event.kind(), event.encoded_len());
+        let (kind, measure) = (event.kind(), event.measure());
+        let body_len = measure.body_len();
         if body_len > self.store.0.options.record_limit {
             // Before anything is reserved: what cannot be written must not take a sequence number (I3).
             self.check_size(event.largest_value(), body_len)?;
@@ -666,7 +667,7 @@ impl SessionInner {
             body_len,
             is_event: true,
             is_last_word: matches!(kind, SessionEnded::KIND | Crashed::KIND | RunEnded::KIND),
-            fill: |to: &mut Body<'_>| event.encode(to).ok(),
+            fill: |to: &mut Body<'_>| event.encode(measure, to).ok(),
         };
         let seq = self.append_record(&append)?;
         if self.waiting_since.load(Ordering::Relaxed) == 0 {

@@ -8,7 +8,7 @@ use crate::time::Time;
 use crc32fast::Hasher;
 
 use crate::wire::{Body, Decoder, Structure, enumeration, nested, structure};
-pub use crate::wire::{DurationNs, Malformed};
+pub use crate::wire::{DurationNs, Malformed, Measure};
 
 /// A string, borrowed or owned.
 pub type Str<'a> = Cow<'a, str>;
@@ -595,8 +595,9 @@ impl<'a> Gap<'a> {
 
     /// The bytes of a gap record's body.
     pub fn encode_body(&self) -> Result<Vec<u8>, Malformed> {
-        let mut body = vec![0; Structure::size(self)];
-        Structure::encode(self, &mut Body::new(&mut body, Hasher::new()))?;
+        let measure = self.measure();
+        let mut body = vec![0; measure.size];
+        Structure::encode(self, measure, &mut Body::new(&mut body, Hasher::new()))?;
         Ok(body)
     }
 }
@@ -634,13 +635,13 @@ macro_rules! events {
                 }
 
                 #[inline]
-                fn encoded_len(&self) -> usize {
-                    Structure::size(self)
+                fn measure(&self) -> Measure {
+                    Structure::measure(self)
                 }
 
                 #[inline]
-                fn encode(&self, to: &mut Body<'_>) -> Result<(), Malformed> {
-                    Structure::encode(self, to)
+                fn encode(&self, measure: Measure, to: &mut Body<'_>) -> Result<(), Malformed> {
+                    Structure::encode(self, measure, to)
                 }
 
                 fn largest_value(&self) -> usize {
@@ -662,7 +663,7 @@ macro_rules! events {
             /// The length of its body in bytes.
             #[must_use]
             pub fn encoded_len(&self) -> usize {
-                match self { $(Event::$variant(event) => Structure::size(event)),* }
+                AnyEvent::measure(self).size
             }
 
             /// Its name in JSON.
@@ -674,7 +675,7 @@ macro_rules! events {
             /// Writes the body into `to` and returns its length in bytes. `to` too short is [`Malformed`].
             pub fn encode_into(&self, to: &mut [u8]) -> Result<usize, Malformed> {
                 let mut body = Body::new(to, Hasher::new());
-                AnyEvent::encode(self, &mut body)?;
+                AnyEvent::encode(self, AnyEvent::measure(self), &mut body)?;
                 Ok(body.finish().1)
             }
 
@@ -706,12 +707,12 @@ macro_rules! events {
                 Event::kind(self)
             }
 
-            fn encoded_len(&self) -> usize {
-                Event::encoded_len(self)
+            fn measure(&self) -> Measure {
+                match self { $(Event::$variant(event) => Structure::measure(event)),* }
             }
 
-            fn encode(&self, to: &mut Body<'_>) -> Result<(), Malformed> {
-                match self { $(Event::$variant(event) => Structure::encode(event, to)),* }
+            fn encode(&self, measure: Measure, to: &mut Body<'_>) -> Result<(), Malformed> {
+                match self { $(Event::$variant(event) => Structure::encode(event, measure, to)),* }
             }
 
             fn largest_value(&self) -> usize {
@@ -726,11 +727,11 @@ pub trait AnyEvent<'a> {
     /// Its number in a record.
     fn kind(&self) -> u8;
 
-    /// The length of its body in bytes.
-    fn encoded_len(&self) -> usize;
+    /// What is found out before it is written: above all the length of its body.
+    fn measure(&self) -> Measure;
 
-    /// Writes the body. Too little room is [`Malformed`].
-    fn encode(&self, to: &mut Body<'_>) -> Result<(), Malformed>;
+    /// Writes the body, which has been measured. Too little room is [`Malformed`].
+    fn encode(&self, measure: Measure, to: &mut Body<'_>) -> Result<(), Malformed>;
 
     /// The largest single value in it, in bytes: what the record limit is compared with.
     fn largest_value(&self) -> usize;
@@ -743,13 +744,13 @@ impl<'a, E: AnyEvent<'a>> AnyEvent<'a> for &E {
     }
 
     #[inline]
-    fn encoded_len(&self) -> usize {
-        (*self).encoded_len()
+    fn measure(&self) -> Measure {
+        (*self).measure()
     }
 
     #[inline]
-    fn encode(&self, to: &mut Body<'_>) -> Result<(), Malformed> {
-        (*self).encode(to)
+    fn encode(&self, measure: Measure, to: &mut Body<'_>) -> Result<(), Malformed> {
+        (*self).encode(measure, to)
     }
 
     fn largest_value(&self) -> usize {

@@ -49,6 +49,10 @@ impl<'b> Body<'b> {
     /// Their number, then the bytes: what bincode makes of a slice.
     #[inline]
     fn put_bytes(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
+        use bincode::enc::Encoder;
+        if self.0.writer().write_short(bytes).is_some() {
+            return Ok(());
+        }
         self.put(&u64::try_from(bytes.len()).map_err(|_| Malformed)?)?;
         self.write(bytes).ok_or(Malformed)
     }
@@ -75,6 +79,18 @@ struct Summed<'b> {
 }
 
 impl Summed<'_> {
+    /// At most 250 bytes, behind a byte that is their number. `None`: there are more, or no room.
+    #[inline]
+    fn write_short(&mut self, bytes: &[u8]) -> Option<()> {
+        let number = u8::try_from(bytes.len()).ok().filter(|number| *number <= 250)?;
+        let end = self.len + 1 + bytes.len();
+        let (first, rest) = self.bytes.get_mut(self.len..end)?.split_first_mut()?;
+        *first = number;
+        copy_short(rest, bytes);
+        self.len = end;
+        Some(())
+    }
+
     #[inline]
     fn sum_up(&mut self) {
         if let Some(bytes) = self.bytes.get(self.summed..self.len) {
@@ -95,6 +111,23 @@ impl Writer for Summed<'_> {
         self.bytes.get_mut(self.len..end).ok_or(EncodeError::UnexpectedEnd)?.copy_from_slice(bytes);
         self.len = end;
         Ok(())
+    }
+}
+
+/// Copies; what is as short as an id without a call.
+#[inline]
+fn copy_short(to: &mut [u8], from: &[u8]) {
+    match (from.first_chunk::<16>(), from.last_chunk::<16>(), from.len() <= 32 && to.len() == from.len()) {
+        (Some(first), Some(last), true) => {
+            // The two may overlap.
+            if let Some(to) = to.first_chunk_mut() {
+                *to = *first;
+            }
+            if let Some(to) = to.last_chunk_mut() {
+                *to = *last;
+            }
+        }
+        _ => to.copy_from_slice(from),
     }
 }
 
@@ -162,12 +195,28 @@ pub(crate) enum FieldError {
     Inside(EventError),
 }
 
+/// What is found out about a structure before it is written.
+#[derive(Clone, Copy, Debug)]
+pub struct Measure {
+    /// Which optional fields are there.
+    pub(crate) presence: u64,
+    /// Its length on the wire in bytes.
+    pub(crate) size: usize,
+}
+
+impl Measure {
+    /// The length of the body in bytes.
+    #[must_use]
+    #[inline]
+    pub fn body_len(self) -> usize {
+        self.size
+    }
+}
+
 /// A structure of fields: the presence bits, the required fields, the optional ones that are present.
 pub(crate) trait Structure<'a>: Sized {
-    fn presence(&self) -> u64;
-    /// Its length on the wire in bytes.
-    fn size(&self) -> usize;
-    fn encode(&self, to: &mut Body<'_>) -> Result<(), Malformed>;
+    fn measure(&self) -> Measure;
+    fn encode(&self, measure: Measure, to: &mut Body<'_>) -> Result<(), Malformed>;
     fn decode(from: &mut Decoder<'a>) -> Result<Self, Malformed>;
     /// Appends `,"key":value` for every field that is there.
     fn write_json_fields(&self, out: &mut Vec<u8>);
@@ -217,31 +266,27 @@ macro_rules! structure {
         impl<$lt> crate::wire::Structure<$lt> for $name<$lt> {
             #[inline]
             #[allow(unused_mut, unused_assignments, unused_variables)]
-            fn presence(&self) -> u64 {
-                let (mut presence, mut bit) = (0_u64, 1_u64);
-                $(
-                    presence |= bit * u64::from(self.$ofield.is_some());
-                    bit <<= 1;
-                )*
-                presence
-            }
-
-            #[inline]
-            #[allow(unused_mut)]
-            fn size(&self) -> usize {
-                let mut size = crate::wire::Field::size(&crate::wire::Structure::presence(self));
+            fn measure(&self) -> crate::wire::Measure {
+                let (mut presence, mut bit, mut size) = (0_u64, 1_u64, 0);
                 $(size += crate::wire::Field::size(&self.$rfield);)*
                 $(
                     if let Some(value) = &self.$ofield {
+                        presence |= bit;
                         size += crate::wire::Field::size(value);
                     }
+                    bit <<= 1;
                 )*
-                size
+                size += crate::wire::Field::size(&presence);
+                crate::wire::Measure { presence, size }
             }
 
             #[inline]
-            fn encode(&self, to: &mut crate::wire::Body<'_>) -> Result<(), crate::wire::Malformed> {
-                crate::wire::Field::encode(&crate::wire::Structure::presence(self), to)?;
+            fn encode(
+                &self,
+                measure: crate::wire::Measure,
+                to: &mut crate::wire::Body<'_>,
+            ) -> Result<(), crate::wire::Malformed> {
+                crate::wire::Field::encode(&measure.presence, to)?;
                 $(crate::wire::Field::encode(&self.$rfield, to)?;)*
                 $(
                     if let Some(value) = &self.$ofield {
@@ -304,11 +349,11 @@ macro_rules! nested {
             const EXPECTED: &'static str = "an object";
 
             fn size(&self) -> usize {
-                crate::wire::Structure::size(self)
+                crate::wire::Structure::measure(self).size
             }
 
             fn encode(&self, to: &mut crate::wire::Body<'_>) -> Result<(), crate::wire::Malformed> {
-                crate::wire::Structure::encode(self, to)
+                crate::wire::Structure::encode(self, crate::wire::Structure::measure(self), to)
             }
 
             fn decode(from: &mut crate::wire::Decoder<'a>) -> Result<Self, crate::wire::Malformed> {
