@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::fork;
 use crate::store::{StoreInner, lock};
+use crate::sync::sync_all;
 
 /// Runs until it is dropped.
 #[derive(Debug)]
@@ -25,11 +26,7 @@ impl Background {
             while !wait(&stopped, interval) {
                 let Some(store) = store.upgrade() else { return };
                 let sessions = store.live_sessions();
-                drop(store);
-                for session in sessions {
-                    // A failure poisons the session, which tells everybody who asks.
-                    let _ = session.sync_through(session.last_seq());
-                }
+                sync_all(&store, &sessions);
             }
         };
         let thread = std::thread::Builder::new().name("tracewal-sync".into()).spawn(run).ok();

@@ -27,6 +27,8 @@ pub enum Step<'a> {
     Rename(&'a Path, &'a Path),
     /// A file or folder is removed.
     Remove(&'a Path),
+    /// Everything on the file system of this folder is made durable.
+    SyncFileSystem(&'a Path),
     /// A folder is made.
     MakeDir(&'a Path),
     /// A session's lock is taken.
@@ -114,6 +116,13 @@ impl Disk {
     /// Syncs a file's data, and what is needed to read it back.
     pub fn sync(&self, file: &File, path: &Path) -> Result<()> {
         self.before(Step::Sync(path)).and_then(|()| file.sync_data()).map_err(|e| Error::io("sync", path, e))
+    }
+
+    /// Syncs everything on the file system of an open folder: files, and names.
+    pub fn sync_file_system(&self, folder: &File, path: &Path) -> Result<()> {
+        self.before(Step::SyncFileSystem(path))
+            .and_then(|()| sync_file_system(folder))
+            .map_err(|e| Error::io("sync the file system of", path, e))
     }
 
     /// Syncs a folder: the names in it.
@@ -226,6 +235,18 @@ fn write_all_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io::Result<()
 #[cfg(unix)]
 fn sync_dir(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
+}
+
+#[cfg(target_os = "linux")]
+fn sync_file_system(folder: &File) -> io::Result<()> {
+    use std::os::fd::AsRawFd;
+    // SAFETY: a call on an open descriptor, without pointers.
+    if unsafe { libc::syncfs(folder.as_raw_fd()) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn sync_file_system(_folder: &File) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Windows has no sync of a folder: a new name may be lost in a power cut. README.md says so.

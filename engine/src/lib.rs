@@ -13,7 +13,7 @@
 //! | `reservation`, `atomics` | reserving room and publishing in order |
 //! | `segment`, `segment_list`, `mapping` | encoding records into segments |
 //! | `ahead` | preparing pages and segments before appends need them |
-//! | `background` | syncing every second |
+//! | `sync`, `background` | making sessions durable, when asked and every second |
 //! | `clock` | what time it is |
 //! | `owner`, `lock`, `process`, `fork` | who has a session open, and whether it lives |
 //! | `recovery`, `repair`, `segment_writer` | what dead writers and damage leave |
@@ -54,6 +54,7 @@ mod session;
 mod small_file;
 mod span;
 mod store;
+mod sync;
 mod views;
 
 pub use disk::{Disk, Gate, Step};

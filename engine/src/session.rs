@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use tracewal_format::event::{
@@ -10,7 +10,7 @@ use tracewal_format::event::{
     SessionStarted,
 };
 use tracewal_format::log::segment_file;
-use tracewal_format::record::{Body, DURABLE_MARK, POISON};
+use tracewal_format::record::Body;
 use tracewal_format::segment::Header;
 use tracewal_format::time::Time;
 
@@ -30,6 +30,7 @@ use crate::recovery::{self, LogEnd};
 use crate::segment::{Append, Blank, Fill, Refused, Segment};
 use crate::segment_list::SegmentList;
 use crate::store::{SessionName, Store, identify, lock};
+use crate::sync::Syncing;
 use crate::views::{Materialised, Status};
 
 /// A session that is about to be started or resumed.
@@ -451,34 +452,25 @@ impl Session {
 /// The longest body, and an explicit time in front of it.
 const BODY_MOST: usize = (1 << 30) - 16;
 
-/// The part of a sync that threads agree on.
-#[derive(Debug, Default)]
-struct Syncing {
-    /// A thread is at it; the others wait.
-    running: bool,
-    /// The names of segments have been synced up to this number.
-    named: u64,
-    /// The folder's own name and the owner entry have been synced.
-    settled: bool,
-}
-
 /// What is shared by the handles of a session, the background threads, and the store's list.
 #[derive(Debug)]
 pub(crate) struct SessionInner {
     pub(crate) store: Store,
     pub(crate) name: SessionName,
     pub(crate) run: u32,
-    folder: PathBuf,
-    segments: SegmentList,
-    syncing: Mutex<Syncing>,
-    synced: Condvar,
+    pub(crate) folder: PathBuf,
+    pub(crate) segments: SegmentList,
+    pub(crate) syncing: Mutex<Syncing>,
+    pub(crate) synced: Condvar,
     pub(crate) durable: AtomicU64,
     /// Since when something is not durable: nanoseconds after `opened`, 0 = everything is.
-    waiting_since: AtomicU64,
+    pub(crate) waiting_since: AtomicU64,
     opened: Instant,
-    poison: OnceLock<String>,
+    pub(crate) poison: OnceLock<String>,
     /// An ending has been appended.
     ended: AtomicBool,
+    /// Appends wait for syncs.
+    pub(crate) waits: AtomicBool,
     /// A crash record has been appended.
     crashed: AtomicBool,
     /// No further event is taken.
@@ -534,6 +526,7 @@ impl SessionInner {
             opened: Instant::now(),
             poison: OnceLock::new(),
             ended: AtomicBool::new(false),
+            waits: AtomicBool::new(false),
             crashed: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             sealed: AtomicBool::new(false),
@@ -631,6 +624,9 @@ impl SessionInner {
         let seq = self.append(time, event)?;
         let is_last_word = matches!(event.kind(), SessionEnded::KIND | Crashed::KIND);
         if durable || is_last_word || self.store.0.options.durability == Durability::Always {
+            if !is_last_word {
+                self.waits.store(true, Ordering::Relaxed);
+            }
             self.sync_through(seq)?;
         }
         Ok(seq)
@@ -787,69 +783,7 @@ impl SessionInner {
         Ok(())
     }
 
-    /// Returns when everything up to `seq` is durable, by this thread's sync or another's.
-    pub(crate) fn sync_through(&self, seq: u64) -> Result<()> {
-        let mut syncing = lock(&self.syncing);
-        loop {
-            if self.durable.load(Ordering::Acquire) >= seq {
-                return Ok(());
-            }
-            self.check_poison()?;
-            if !syncing.running {
-                break;
-            }
-            syncing = self.synced.wait(syncing).unwrap_or_else(PoisonError::into_inner);
-        }
-        self.sync_alone(syncing, || {
-            let covered = self.last_seq();
-            move || {
-                // The mark first: whoever sees that it is durable may close the log behind it.
-                self.append_mark(DURABLE_MARK, covered);
-                self.durable.store(covered, Ordering::Release);
-            }
-        })
-    }
-
-    /// Syncs what there is, as the one thread that is at it; `before` is called in front of it, and what it gives when it has succeeded.
-    fn sync_alone<F: FnOnce()>(
-        &self,
-        mut syncing: MutexGuard<'_, Syncing>,
-        before: impl FnOnce() -> F,
-    ) -> Result<()> {
-        syncing.running = true;
-        let (named, settled) = (syncing.named, syncing.settled);
-        drop(syncing);
-
-        let waiting_since = self.waiting_since.swap(0, Ordering::Relaxed);
-        let succeeded = before();
-        let result = self.sync_files(named, settled);
-        if result.is_ok() {
-            succeeded();
-        } else {
-            self.waiting_since.store(waiting_since, Ordering::Relaxed);
-        }
-
-        let mut syncing = lock(&self.syncing);
-        syncing.running = false;
-        let done = match result {
-            Ok(named) => {
-                syncing.named = named;
-                syncing.settled = true;
-                Ok(())
-            }
-            Err(error) => {
-                // I8: the kernel may have dropped what it could not write, and would call a second try a success.
-                let _ = self.poison.set(error.to_string());
-                self.append_mark(POISON, self.durable.load(Ordering::Acquire));
-                self.check_poison()
-            }
-        };
-        drop(syncing);
-        self.synced.notify_all();
-        done
-    }
-
-    fn check_poison(&self) -> Result<()> {
+    pub(crate) fn check_poison(&self) -> Result<()> {
         match self.poison.get() {
             Some(reason) => {
                 Err(Error::Poisoned { session: self.name.id().to_owned(), reason: reason.clone() })
@@ -858,32 +792,8 @@ impl SessionInner {
         }
     }
 
-    /// Syncs every segment that is not yet, then the names that are new. Returns up to which segment names are synced.
-    fn sync_files(&self, named: u64, settled: bool) -> Result<u64> {
-        let (store, disk) = (&self.store.0, self.store.0.disk());
-        let mut last = named;
-        for segment in self.segments.unsynced() {
-            segment.sync(disk)?;
-            last = last.max(segment.header.number);
-        }
-        if last > named {
-            disk.sync_dir(&self.folder)?;
-        }
-        if !settled {
-            let layout = &store.layout;
-            let owner = layout.owner(self.name.name());
-            if let Ok(file) = std::fs::File::open(&owner) {
-                disk.sync(&file, &owner)?;
-            }
-            disk.sync_dir(&layout.owners())?;
-            disk.sync_dir(&layout.sessions())?;
-            store.sync_own_entries()?;
-        }
-        Ok(last)
-    }
-
     /// Appends a record of the log itself. There is room for it in the reserve; without, the next sync leaves another one.
-    fn append_mark(&self, kind: u8, seq: u64) {
+    pub(crate) fn append_mark(&self, kind: u8, seq: u64) {
         let body = seq.to_le_bytes();
         let append = Append {
             kind,
@@ -946,12 +856,7 @@ impl SessionInner {
         let _ = last.take_next(disk, u64::MAX);
         last.seal(disk)?;
         // I6: the mark, and the name of the segment that it may have rolled to, are durable before anything says `completed`.
-        let mut syncing = lock(&self.syncing);
-        while syncing.running {
-            syncing = self.synced.wait(syncing).unwrap_or_else(PoisonError::into_inner);
-        }
-        self.check_poison()?;
-        self.sync_alone(syncing, || || ())?;
+        self.sync_mark()?;
         last.punch(disk);
         Ok(())
     }

@@ -28,6 +28,7 @@ use crate::random;
 use crate::recovery;
 use crate::session::{NewSession, SessionInner};
 use crate::small_file::SmallFile;
+use crate::sync::Everything;
 use crate::views::Materialised;
 
 /// A folder of sessions, opened. Clones are the same store; the last one to go closes it.
@@ -101,6 +102,8 @@ pub(crate) struct StoreInner {
     background: Mutex<Option<Background>>,
     /// Crash capture covers its sessions.
     covered: AtomicBool,
+    /// What it is on, to be synced as a whole.
+    pub(crate) everything: Everything,
     /// The entries of the store itself that the first sync has to cover.
     own_entries: Mutex<OwnEntries>,
     /// The folder around the store that was there before it was made.
@@ -174,6 +177,7 @@ impl Store {
         };
         let writable = writer.is_some();
         let (views, recover) = (options.views.clone(), options.recover && writable);
+        let everything = Everything::around(layout.root());
         let store = Store(Arc::new(StoreInner {
             layout,
             options,
@@ -183,6 +187,7 @@ impl Store {
             health: Mutex::default(),
             background: Mutex::default(),
             covered: AtomicBool::new(false),
+            everything,
             own_entries: Mutex::default(),
             was_there: was_there.unwrap_or_default(),
             generation: fork::generation(),
