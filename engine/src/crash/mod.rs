@@ -33,10 +33,13 @@ use crate::error::Result;
 use crate::store::{Store, WeakStore, lock};
 
 mod hooks;
+#[cfg(unix)]
+mod pages;
 #[cfg(target_os = "linux")]
 mod signals;
 #[cfg(unix)]
 mod slots;
+mod table;
 
 pub(crate) use hooks::{dropped_in_panic, is_captured};
 #[cfg(unix)]
