@@ -209,6 +209,7 @@ impl Segment {
             mapping.publish(offset, word);
         }
         self.marks.publish(room);
+        self.check_mapping().map_err(Refused::Failed)?;
         match word {
             Some(_) => Ok(self.header.first_seq + start.seq_delta()),
             None => Err(Refused::Failed(unencodable(&self.path))),
@@ -367,9 +368,19 @@ impl Segment {
             }
             Medium::Written(file, _) => disk.sync(file, &self.path)?,
         }
+        self.check_mapping()?;
         self.check_file().map_err(|e| Error::io("look for", &self.path, e))?;
         self.synced.fetch_max(end, Ordering::AcqRel);
         Ok(())
+    }
+
+    /// I8: what was stored into a mapping that has lost its file is nowhere.
+    #[inline]
+    pub(crate) fn check_mapping(&self) -> Result<()> {
+        match &self.medium {
+            Medium::Mapped(mapping) if mapping.is_lost() => Err(lost(&self.path)),
+            _ => Ok(()),
+        }
     }
 
     /// A file without a name, or one that was cut, syncs as well as any other, and nothing in it is durable (I8).
@@ -394,6 +405,12 @@ impl Segment {
             Medium::Written(file, _) => disk.write_at(file, &self.path, bytes, offset),
         }
     }
+}
+
+#[cold]
+fn lost(path: &Path) -> Error {
+    let why = "a page of it is gone: somebody has cut it, or its device cannot read it";
+    Error::io("store into", path, io::Error::new(io::ErrorKind::UnexpectedEof, why))
 }
 
 fn unencodable(path: &Path) -> Error {

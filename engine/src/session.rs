@@ -320,7 +320,8 @@ impl Session {
     ///
     /// # Errors
     /// [`TooLarge`](Error::TooLarge), [`DiskFull`](Error::DiskFull), [`Poisoned`](Error::Poisoned), [`Ended`](Error::Ended),
-    /// [`Forked`](Error::Forked). The event was not appended, except where a sync behind it failed.
+    /// [`Forked`](Error::Forked). The event was not appended, except where a sync behind it failed; when its file was cut under it, nobody
+    /// knows.
     pub fn append<'e>(&self, event: impl Into<Event<'e>>) -> Result<u64> {
         self.0.append_and_sync(None, &event.into(), false)
     }
@@ -658,10 +659,10 @@ impl SessionInner {
                 Ok(seq) => return Ok(seq),
                 Err(Refused::Failed(error)) => {
                     // I8: a full disk may be tried again; whatever else a write says, it is not known what is in the file.
-                    if !matches!(error, Error::DiskFull { .. }) {
-                        let _ = self.poison.set(error.to_string());
+                    if matches!(error, Error::DiskFull { .. }) {
+                        return Err(error);
                     }
-                    return Err(error);
+                    return Err(self.poison_with(&error));
                 }
                 Err(Refused::Full) => self.roll(segment, append.body_len)?,
             }
@@ -719,7 +720,13 @@ impl SessionInner {
         }
         full.seal(disk)?;
         full.punch(disk);
-        Ok(())
+        full.check_mapping().map_err(|error| self.poison_with(&error))
+    }
+
+    /// From now on nothing is taken any more, and everybody is told why.
+    fn poison_with(&self, error: &Error) -> Error {
+        let reason = self.poison.get_or_init(|| error.to_string()).clone();
+        Error::Poisoned { session: self.name.id().to_owned(), reason }
     }
 
     /// Returns when everything up to `seq` is durable, by this thread's sync or another's.

@@ -9,8 +9,8 @@ use std::time::Duration;
 use tracewal_format::event::FoundBy;
 use tracewal_format::segment::{Slot, SlotState};
 
-use super::hooks;
 use super::slots::fill_all;
+use super::{hooks, mapped};
 use crate::error::{Error, Result};
 use crate::guard::Guard;
 
@@ -46,6 +46,7 @@ pub(super) fn install(grace: Duration) -> Result<()> {
     PID.store(std::process::id(), Ordering::Release);
     GRACE_MS.store(u64::try_from(grace.as_millis()).unwrap_or(u64::MAX), Ordering::Release);
     start_watcher();
+    mapped::prepare();
     for signal in FATAL.into_iter().chain(ORDERLY) {
         install_one(signal)?;
     }
@@ -122,9 +123,27 @@ fn previous(signal: i32) -> Option<&'static libc::sigaction> {
 extern "C" fn handler(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     // SAFETY: the thread's own errno; the code that was interrupted must find it as it was.
     let errno = unsafe { *libc::__errno_location() };
-    // SAFETY: gettid and getpid are async-signal-safe.
-    let (pid, tid) = unsafe { (libc::getpid(), libc::gettid()) };
+    // SAFETY: getpid is async-signal-safe.
+    let pid = unsafe { libc::getpid() };
     let is_ours = u32::try_from(pid).is_ok_and(|pid| pid == PID.load(Ordering::Acquire));
+    // Asked first, and with little on the stack: it may have happened in a handler that was filling a slot.
+    if !(is_ours && signal == libc::SIGBUS && is_mended(info)) {
+        answer(signal, info, context, is_ours);
+    }
+    // SAFETY: as above.
+    unsafe { *libc::__errno_location() = errno };
+}
+
+/// Whether a store into a log's mapping met a page that is not there any more, and may now go on: its append fails (see `mapped`).
+fn is_mended(info: *mut libc::siginfo_t) -> bool {
+    // SAFETY: with SA_SIGINFO the kernel passes a valid structure; of a fault it has the address.
+    unsafe { (*info).si_code == libc::BUS_ADRERR && mapped::mend((*info).si_addr().addr()) }
+}
+
+#[inline(never)]
+fn answer(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void, is_ours: bool) {
+    // SAFETY: gettid is async-signal-safe.
+    let tid = unsafe { libc::gettid() };
     let handled = previous(signal).is_some_and(|action| action.sa_sigaction != libc::SIG_DFL);
     let fatal = FATAL.contains(&signal);
     if is_ours {
@@ -147,8 +166,6 @@ extern "C" fn handler(signal: i32, info: *mut libc::siginfo_t, context: *mut lib
     }
     // A previous handler that survived a fatal signal (it may jump, or mend the cause) is not dying any more.
     let _ = DYING.compare_exchange(tid, 0, Ordering::AcqRel, Ordering::Acquire);
-    // SAFETY: as above.
-    unsafe { *libc::__errno_location() = errno };
 }
 
 fn record(signal: i32, info: *mut libc::siginfo_t, tid: i32, state: SlotState) {

@@ -14,7 +14,8 @@ use tracewal_format::segment::{
     CLAIM, CLAIMS_AT, SLOT_HEAD, SLOT_LEN, SLOT_TEXT, SLOTS, SLOTS_AT, Slot, SlotState,
 };
 
-use super::pages::map_over;
+use super::mapped::Mapped;
+use super::pages::{is_there, map_over};
 use super::table::{Entry, Table};
 use crate::filesystem::Promise;
 use crate::fork;
@@ -116,6 +117,8 @@ fn show(place: &SlotPage, file: Option<i32>) -> bool {
     // SAFETY: the page of a place is one that this function got, that nothing but handlers uses, and that is only ever mapped over.
     let Some(page) = (unsafe { map_over(at, PAGE, file) }) else { return false };
     if at.is_null() {
+        // For ever: the page may go away under a handler, too.
+        std::mem::forget(Mapped::new(page, PAGE));
         place.page.store(page, Ordering::Release);
     }
     true
@@ -151,7 +154,8 @@ fn fill(place: &SlotPage, slot: &Slot<'_>, text: &SharedText) {
     let most = if is_pending { PENDING_SLOTS } else { SLOTS };
     let number = if file >= 0 {
         claim(&place.claims, 1, most)
-    } else if page.is_null() {
+    } else if page.is_null() || !is_there(page) {
+        // Somebody has cut the file: there is nothing to write into, and recovery says what is known.
         None
     } else {
         // SAFETY: inside a page that stays mapped until the process exits; the word is only ever used atomically.
