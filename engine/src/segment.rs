@@ -320,6 +320,13 @@ impl Segment {
         self.marks.reopen();
     }
 
+    #[cfg(feature = "fault-injection")]
+    pub(crate) fn hold_lock(&self) {
+        if let Medium::Written(_, buffer) = &self.medium {
+            std::mem::forget(buffer.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
     /// Says in the file that no further record will come.
     pub(crate) fn seal(&self, disk: &Disk) -> Result<()> {
         let Published { offset, next_seq } = self.published();

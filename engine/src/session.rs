@@ -612,6 +612,13 @@ impl SessionInner {
         }
     }
 
+    /// Never gives them back.
+    #[cfg(feature = "fault-injection")]
+    pub(crate) fn hold_locks(&self) {
+        self.segments.hold_locks();
+        std::mem::forget((lock(&self.place), lock(&self.syncing)));
+    }
+
     /// Appends what a hook has to say.
     pub(crate) fn record(&self, event: &Event<'_>) -> Result<u64> {
         self.append_and_sync(None, event, false)

@@ -67,6 +67,11 @@ pub(crate) fn dropped_in_panic(store: &Store, session: &SessionName) {
     drop(oldest);
 }
 
+#[cfg(feature = "fault-injection")]
+pub(super) fn hold_lock() {
+    std::mem::forget(lock(&DROPPED));
+}
+
 /// The last panic's text. Async-signal-safe. Two panics at once may mix; then what is shown is what was there.
 #[cfg(target_os = "linux")]
 pub(super) fn panic_text() -> &'static super::slots::SharedText {

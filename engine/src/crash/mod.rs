@@ -125,6 +125,19 @@ pub fn install(store: &Store, capture: Capture) -> Result<()> {
     Ok(())
 }
 
+/// Takes every lock of this store, of its live sessions and of crash capture, and never gives one back: a test shows that a handler needs
+/// none of them.
+#[cfg(feature = "fault-injection")]
+#[doc(hidden)]
+pub fn hold_every_lock(store: &Store) {
+    for session in store.0.live_sessions() {
+        session.hold_locks();
+    }
+    store.0.hold_locks();
+    hooks::hold_lock();
+    std::mem::forget(lock(&STORES));
+}
+
 fn stores() -> Vec<Store> {
     lock(&STORES).iter().filter_map(WeakStore::upgrade).collect()
 }
