@@ -33,8 +33,12 @@
 //! between a runtime or a crash reporter and the signal that they need. A program that does not ask for it dies of such a cut, as it would of
 //! any mapping's, and what the cut left is recovered.
 //!
+//! A fatal signal is a crash before its previous handler runs, which may not come back. A runtime that uses such signals for its own ends
+//! (wasm, a JVM) therefore goes in after this, and asks us about what is not its own.
+//!
 //! Handlers run on the alternate stack that every thread of Rust's has. A thread that another language made without one cannot report its
-//! own stack overflow; any other signal it can.
+//! own stack overflow; any other signal it can. Where the program had a handler of its own that does not run there, ours does not either: its
+//! stack is what it counts on, and 8 KiB are less than that.
 
 use std::sync::Mutex;
 use std::time::Duration;
