@@ -1,6 +1,6 @@
 //! The incidents that tracewal is built against: how the recorders before it lost traces or told them wrongly. One test for each row of
-//! the record, named by its row, in a file that begins with it. Each makes the conditions of the old failure happen, many times, and the right outcome must come out
-//! every time. `cargo test -p tracewal --test incidents -- --nocapture` shows `M1: 100 trials, 0 wrong` for each case.
+//! the record, named by its row, in a file that begins with it. Each makes the conditions of the old failure happen, many times, and the
+//! right outcome must come out every time. `cargo test -p tracewal --test incidents -- --nocapture` shows `M1: 100 trials, 0 wrong` for each case.
 //!
 //! Each test says which guard stands between it and its incident, by its name in `tracewal_engine::guard`. That the guard is what makes
 //! the difference is shown by

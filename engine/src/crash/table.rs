@@ -62,6 +62,7 @@ impl<T: Default + Sync> Table<T> {
     }
 
     /// Every entry, whether somebody has it or not. Async-signal-safe.
+    #[cfg_attr(not(unix), allow(dead_code))]
     pub(super) fn entries(&self) -> impl Iterator<Item = &'static Entry<T>> {
         (0..CHUNKS).map_while(|n| self.chunk(n)).flatten()
     }
