@@ -19,6 +19,7 @@ use std::time::Duration;
 use support::board::{Board, LANE_EVENTS};
 use support::child::{self, Child, Part, QUIET};
 use support::log::{Contents, names, read, record_ends, views};
+use support::seccomp;
 use support::small_disk::{Kind, SmallDisk, in_memory};
 use support::words::Lane;
 use tracewal::crash::{Capture, install};
@@ -291,23 +292,8 @@ fn a_session_that_was_cut_can_be_resumed() {
 
 /// Nobody can ask whether a page is there: then it is found out by a signal in the handler.
 fn forget_how_to_ask() {
-    let load = |offset| libc::sock_filter { code: 0x20, jt: 0, jf: 0, k: offset };
-    let equal = |k, jt, jf| libc::sock_filter { code: 0x15, jt, jf, k };
-    let give = |k| libc::sock_filter { code: 0x06, jt: 0, jf: 0, k };
-    let mut filter = [
-        load(0),
-        equal(u32::try_from(libc::SYS_rt_sigprocmask).unwrap(), 0, 3),
-        load(16),
-        equal(u32::MAX, 0, 1),
-        give(libc::SECCOMP_RET_ERRNO | u32::try_from(libc::EINVAL).unwrap()),
-        give(libc::SECCOMP_RET_ALLOW),
-    ];
-    let program = libc::sock_fprog { len: 6, filter: filter.as_mut_ptr() };
-    // SAFETY: the program lives through the calls, which copy it.
-    unsafe {
-        assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-        assert_eq!(libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program), 0);
-    }
+    let invalid = libc::SECCOMP_RET_ERRNO | u32::try_from(libc::EINVAL).unwrap();
+    seccomp::refuse(libc::SYS_rt_sigprocmask, Some((0, u32::MAX)), invalid);
 }
 
 /// Two signals at once, and the frames of a debug build, take more than Rust gives a thread.

@@ -5,7 +5,7 @@ use std::os::fd::AsRawFd as _;
 use tracewal::crash::install;
 use tracewal::{Session, Store};
 
-use crate::{Case, FATAL, STORE, keep, null_pointer, open, patient, raise};
+use crate::{Case, FATAL, STORE, keep, null_pointer, open, patient, raise, seccomp};
 
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = vec![
@@ -175,19 +175,9 @@ fn own_mapping() {
 }
 
 fn forbidden_call() {
-    let load = |offset| libc::sock_filter { code: 0x20, jt: 0, jf: 0, k: offset };
-    let equal = |k, jt, jf| libc::sock_filter { code: 0x15, jt, jf, k };
-    let give = |k| libc::sock_filter { code: 0x06, jt: 0, jf: 0, k };
-    let call = u32::try_from(libc::SYS_getppid).unwrap();
-    let mut filter =
-        [load(0), equal(call, 0, 1), give(libc::SECCOMP_RET_TRAP), give(libc::SECCOMP_RET_ALLOW)];
-    let program = libc::sock_fprog { len: 4, filter: filter.as_mut_ptr() };
-    // SAFETY: the program lives through the calls, which copy it.
-    unsafe {
-        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-        libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program);
-        libc::getppid();
-    }
+    seccomp::refuse(libc::SYS_getppid, None, libc::SECCOMP_RET_TRAP);
+    // SAFETY: getppid has no preconditions.
+    unsafe { libc::getppid() };
 }
 
 #[cfg(target_arch = "x86_64")]

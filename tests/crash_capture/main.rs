@@ -11,6 +11,8 @@ mod faults;
 mod handler;
 mod leaving;
 mod panics;
+#[path = "../support/seccomp.rs"]
+mod seccomp;
 mod seen;
 
 use std::os::unix::process::ExitStatusExt;
