@@ -435,7 +435,7 @@ fn append_behind_the_end(part: &Part) {
     assert!(matches!(refused, Some(Error::Poisoned { .. })), "{refused:?}");
 }
 
-/// A store into a mapping behind the end of its file is a SIGBUS, which ends the writer. It costs the log that was cut what was cut
+/// A store into a mapping behind the end of its file is a SIGBUS, which ends a writer without crash capture (with it: `cut_segment/`). It costs the log that was cut what was cut
 /// off, which is reported, and no other anything (I7). A record that is written with a call gets an error at the next sync.
 #[test]
 fn a_segment_that_is_cut_under_its_writer() {

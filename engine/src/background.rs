@@ -34,6 +34,13 @@ impl Background {
     }
 }
 
+#[cfg(feature = "fault-injection")]
+impl Background {
+    pub(crate) fn hold_lock(&self) {
+        std::mem::forget(lock(&self.stop.0));
+    }
+}
+
 /// Waits; whether it is time to stop.
 fn wait(stop: &(Mutex<bool>, Condvar), interval: Duration) -> bool {
     let guard = lock(&stop.0);

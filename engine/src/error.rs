@@ -70,11 +70,12 @@ pub enum Error {
         /// Its id.
         session: String,
     },
-    /// A sync failed: what was not durable before may be lost. Reopening the session saves what can be read (I8).
+    /// A sync or a write failed, or the file was cut: what was not durable before may be lost. Reopening the session saves what can be
+    /// read (I8).
     Poisoned {
         /// Its id.
         session: String,
-        /// What the sync said.
+        /// What failed, and how.
         reason: String,
     },
     /// A child process used what its parent had opened. It has to open the store itself.
@@ -146,7 +147,7 @@ impl fmt::Display for Error {
             }
             Error::Poisoned { session, reason } => write!(
                 f,
-                "a sync of session \"{session}\" failed ({reason}); reopen the session to save what can be read"
+                "session \"{session}\" takes nothing more ({reason}); reopen it to save what can be read"
             ),
             Error::Forked => {
                 write!(f, "this process was forked from the one that opened the store; open it here")

@@ -8,12 +8,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use memmap2::{MmapOptions, MmapRaw};
 
+use crate::crash::Mapped;
 use crate::fork;
 
 /// A shared, writable mapping of a whole segment, whose blocks are allocated: a store never meets a full disk.
 #[derive(Debug)]
 pub(crate) struct Mapping {
     map: ManuallyDrop<MmapRaw>,
+    /// Where the handler of SIGBUS finds it.
+    known: ManuallyDrop<Option<Mapped>>,
     generation: u32,
 }
 
@@ -23,7 +26,15 @@ impl Mapping {
         // A child gets no mapping: its stores would go into its parent's log.
         #[cfg(target_os = "linux")]
         map.advise(memmap2::Advice::DontFork)?;
-        Ok(Mapping { map: ManuallyDrop::new(map), generation: fork::generation() })
+        let known = ManuallyDrop::new(Mapped::new(map.as_ptr(), len));
+        Ok(Mapping { map: ManuallyDrop::new(map), known, generation: fork::generation() })
+    }
+
+    /// Whether something that was stored into it has not reached its file: somebody has cut it, or its device cannot read it. To be asked
+    /// behind what is stored, before anybody is told that it is there (I8).
+    #[inline]
+    pub(crate) fn is_lost(&self) -> bool {
+        self.known.as_ref().is_some_and(Mapped::is_lost)
     }
 
     #[inline]
@@ -90,8 +101,11 @@ impl Drop for Mapping {
     fn drop(&mut self) {
         // In a child nothing is mapped there, and by now something else may be.
         if self.generation == fork::generation() {
-            // SAFETY: dropped once, here.
-            unsafe { ManuallyDrop::drop(&mut self.map) };
+            // SAFETY: dropped once, here; first the place, so that no handler takes what comes to lie there for this mapping.
+            unsafe {
+                ManuallyDrop::drop(&mut self.known);
+                ManuallyDrop::drop(&mut self.map);
+            }
         }
     }
 }

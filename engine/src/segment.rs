@@ -330,6 +330,7 @@ impl Segment {
             mapping.publish(offset, word);
         }
         self.marks.publish(room);
+        self.check_mapping().map_err(Refused::Failed)?;
         if room.end.offset() > self.ask_at.load(Ordering::Relaxed) {
             self.ask();
         }
@@ -445,6 +446,13 @@ impl Segment {
         self.marks.reopen();
     }
 
+    #[cfg(feature = "fault-injection")]
+    pub(crate) fn hold_lock(&self) {
+        if let Medium::Written(_, buffer) = &self.medium {
+            std::mem::forget(buffer.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
     /// Says in the file that no further record will come.
     pub(crate) fn seal(&self, disk: &Disk) -> Result<()> {
         let Published { offset, next_seq } = self.published();
@@ -491,6 +499,7 @@ impl Segment {
             }
             Medium::Written(file, _) => disk.sync(file, &self.path())?,
         }
+        self.check_mapping()?;
         self.note_synced(end)
     }
 
@@ -519,6 +528,15 @@ impl Segment {
         }
         self.written.fetch_max(to, Ordering::Relaxed);
         to
+    }
+
+    /// I8: what was stored into a mapping that has lost its file is nowhere.
+    #[inline]
+    pub(crate) fn check_mapping(&self) -> Result<()> {
+        match &self.medium {
+            Medium::Mapped(mapping) if mapping.is_lost() => Err(lost(&self.path())),
+            _ => Ok(()),
+        }
     }
 
     /// A file without a name, or one that was cut, syncs as well as any other, and nothing in it is durable (I8).
@@ -550,6 +568,12 @@ impl Segment {
 fn write_void(room: &mut [u8], frame: Frame<'_>, body_len: usize) -> Option<[u8; 8]> {
     let frame = Frame { flags: frame.flags | VOID, ..frame };
     write_record(room, &frame, body_len, |body| (0..body_len).try_for_each(|_| body.write(&[0])))
+}
+
+#[cold]
+fn lost(path: &Path) -> Error {
+    let why = "a page of it is gone: somebody has cut it, or its device cannot read it";
+    Error::io("store into", path, io::Error::new(io::ErrorKind::UnexpectedEof, why))
 }
 
 #[cold]

@@ -52,6 +52,12 @@ impl SegmentList {
         }
     }
 
+    #[cfg(feature = "fault-injection")]
+    pub(crate) fn hold_locks(&self) {
+        self.current().hold_lock();
+        std::mem::forget(lock(&self.all));
+    }
+
     pub(crate) fn grow(&self) -> Growing<'_> {
         Growing { list: self, all: lock(&self.all) }
     }

@@ -325,7 +325,8 @@ impl Session {
     ///
     /// # Errors
     /// [`TooLarge`](Error::TooLarge), [`DiskFull`](Error::DiskFull), [`Poisoned`](Error::Poisoned), [`Ended`](Error::Ended),
-    /// [`Forked`](Error::Forked). The event was not appended, except where a sync behind it failed.
+    /// [`Forked`](Error::Forked). The event was not appended, except where a sync behind it failed; when its file was cut under it, nobody
+    /// knows.
     #[inline]
     pub fn append<'e>(&self, event: impl AnyEvent<'e>) -> Result<u64> {
         self.0.append_and_sync(None, &event, false)
@@ -643,6 +644,13 @@ impl SessionInner {
         }
     }
 
+    /// Never gives them back.
+    #[cfg(feature = "fault-injection")]
+    pub(crate) fn hold_locks(&self) {
+        self.segments.hold_locks();
+        std::mem::forget((lock(&self.place), lock(&self.syncing)));
+    }
+
     /// Appends what a hook has to say.
     pub(crate) fn record(&self, event: &Event<'_>) -> Result<u64> {
         self.append_and_sync(None, event, false)
@@ -711,13 +719,9 @@ impl SessionInner {
     fn go_on_from(&self, segment: &Segment, refused: Refused, body_len: usize) -> Result<()> {
         match refused {
             Refused::Full => self.roll(segment, body_len),
-            Refused::Failed(error) => {
-                // I8: a full disk may be tried again; whatever else a write says, it is not known what is in the file.
-                if !matches!(error, Error::DiskFull { .. }) {
-                    let _ = self.poison.set(error.to_string());
-                }
-                Err(error)
-            }
+            // I8: a full disk may be tried again; whatever else a write says, it is not known what is in the file.
+            Refused::Failed(error @ Error::DiskFull { .. }) => Err(error),
+            Refused::Failed(error) => Err(self.poison_with(&error)),
         }
     }
 
@@ -780,7 +784,13 @@ impl SessionInner {
         }
         full.seal(disk)?;
         full.punch(disk);
-        Ok(())
+        full.check_mapping().map_err(|error| self.poison_with(&error))
+    }
+
+    /// From now on nothing is taken any more, and everybody is told why.
+    fn poison_with(&self, error: &Error) -> Error {
+        let reason = self.poison.get_or_init(|| error.to_string()).clone();
+        Error::Poisoned { session: self.name.id().to_owned(), reason }
     }
 
     pub(crate) fn check_poison(&self) -> Result<()> {

@@ -521,6 +521,16 @@ impl StoreInner {
         lock(&self.live).values().filter_map(Weak::upgrade).collect()
     }
 
+    /// Never gives them back.
+    #[cfg(feature = "fault-injection")]
+    pub(crate) fn hold_locks(&self) {
+        let background = lock(&self.background);
+        if let Some(background) = &*background {
+            background.hold_lock();
+        }
+        std::mem::forget((lock(&self.live), lock(&self.health), background, lock(&self.own_entries)));
+    }
+
     /// What recovery found lost of a session, in place of what it found before.
     pub(crate) fn note_losses(&self, session: &SessionName, losses: &[Loss]) {
         let mut health = lock(&self.health);

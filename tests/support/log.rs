@@ -105,6 +105,11 @@ impl Contents {
     /// I3: numbers without a hole, and in each lane of the board every event that was acknowledged, with the number that its append
     /// returned, in order, once, as it was, and none that was never appended.
     pub(crate) fn check_lanes(&self, lanes: &[(u64, &Board, u64)]) {
+        self.check_lanes_through(u64::MAX, lanes);
+    }
+
+    /// The same, where of events with numbers above `through` nothing was promised.
+    pub(crate) fn check_lanes_through(&self, through: u64, lanes: &[(u64, &Board, u64)]) {
         for (expected, seen) in (1..).zip(&self.events) {
             assert_eq!(seen.seq, expected, "sequence numbers have no hole");
         }
@@ -127,7 +132,8 @@ impl Contents {
         }
         for (lane, found) in next {
             let (_, board, on_board) = &texts[&lane];
-            let lost = (found..board.begun(*on_board)).find(|n| board.acknowledged(*on_board, *n).is_some());
+            let promised = |n: &u64| board.acknowledged(*on_board, *n).is_some_and(|seq| seq <= through);
+            let lost = (found..board.begun(*on_board)).find(promised);
             assert_eq!(lost, None, "an event of lane {lane} was acknowledged and is gone");
         }
     }
@@ -197,16 +203,22 @@ pub(crate) fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// Whether a log's last segment has bytes behind the end of the log: an append that had begun and was not published. By the
-/// layout of SPEC.md section 5 alone.
+/// Where the records of a segment end, by the layout of SPEC.md section 5 alone: of each its kind, and the offset behind it.
+pub(crate) fn record_ends(bytes: &[u8]) -> Vec<(u8, usize)> {
+    let (mut at, mut ends) = (4096, Vec::new());
+    while let Some(record) = bytes.get(at..at + 24).filter(|record| record[..8] != [0; 8]) {
+        let body = u32::from_le_bytes(record[8..12].try_into().unwrap());
+        at += (24 + body as usize).next_multiple_of(8);
+        ends.push((record[4], at));
+    }
+    ends
+}
+
+/// Whether a log's last segment has bytes behind the end of the log: an append that had begun and was not published.
 pub(crate) fn has_bytes_behind_the_end(session: &Path) -> bool {
     let number = |name: &String| name.strip_suffix(".wal").and_then(|n| n.parse::<u64>().ok());
     let Some(last) = names(session).iter().filter_map(number).max() else { return false };
     let bytes = fs::read(session.join(format!("{last}.wal"))).unwrap();
-    let mut at = 4096;
-    while let Some(record) = bytes.get(at..at + 24).filter(|record| record[..8] != [0; 8]) {
-        let body = u32::from_le_bytes(record[8..12].try_into().unwrap());
-        at += (24 + body as usize).next_multiple_of(8);
-    }
-    bytes.get(at..).unwrap_or_default().iter().any(|byte| *byte != 0)
+    let end = record_ends(&bytes).last().map_or(4096, |(_, end)| *end);
+    bytes.get(end..).unwrap_or_default().iter().any(|byte| *byte != 0)
 }

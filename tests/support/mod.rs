@@ -9,6 +9,7 @@ pub(crate) mod door;
 pub(crate) mod image;
 pub(crate) mod log;
 pub(crate) mod random;
+pub(crate) mod seccomp;
 pub(crate) mod shadow;
 pub(crate) mod shadow_cut;
 pub(crate) mod shadow_ledger;

@@ -10,8 +10,9 @@ use tracewal_format::segment::SLOT_TEXT;
 
 use crate::store::{SessionName, Store, lock};
 
-/// The last panic's text, where a signal handler can read it.
+/// The last panic's text behind `PREFIX`, where a signal handler can read it: the reason of a crash by panic.
 static PANIC_TEXT: [AtomicU8; SLOT_TEXT] = [const { AtomicU8::new(0) }; SLOT_TEXT];
+const PREFIX: &str = "panic: ";
 static PANIC_LEN: AtomicUsize = AtomicUsize::new(0);
 static INSTALLED: AtomicBool = AtomicBool::new(false);
 
@@ -67,6 +68,11 @@ pub(crate) fn dropped_in_panic(store: &Store, session: &SessionName) {
     drop(oldest);
 }
 
+#[cfg(feature = "fault-injection")]
+pub(super) fn hold_lock() {
+    std::mem::forget(lock(&DROPPED));
+}
+
 /// The last panic's text. Async-signal-safe. Two panics at once may mix; then what is shown is what was there.
 #[cfg(target_os = "linux")]
 pub(super) fn panic_text() -> &'static super::slots::SharedText {
@@ -75,7 +81,8 @@ pub(super) fn panic_text() -> &'static super::slots::SharedText {
 
 fn last_panic() -> String {
     let len = PANIC_LEN.load(Ordering::Acquire).min(SLOT_TEXT);
-    let bytes: Vec<u8> = PANIC_TEXT.iter().take(len).map(|byte| byte.load(Ordering::Relaxed)).collect();
+    let bytes: Vec<u8> =
+        PANIC_TEXT.iter().take(len).skip(PREFIX.len()).map(|byte| byte.load(Ordering::Relaxed)).collect();
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
@@ -101,16 +108,16 @@ fn record_panic(info: &std::panic::PanicHookInfo<'_>) {
         .copied()
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("a panic without a text");
-    let mut len = message.len().min(SLOT_TEXT);
+    let mut len = message.len().min(SLOT_TEXT - PREFIX.len());
     while !message.is_char_boundary(len) {
         len -= 1;
     }
     let message = message.get(..len).unwrap_or_default();
     PANIC_LEN.store(0, Ordering::Release);
-    for (to, from) in PANIC_TEXT.iter().zip(message.bytes()) {
+    for (to, from) in PANIC_TEXT.iter().zip(PREFIX.bytes().chain(message.bytes())) {
         to.store(from, Ordering::Relaxed);
     }
-    PANIC_LEN.store(len, Ordering::Release);
+    PANIC_LEN.store(PREFIX.len() + len, Ordering::Release);
     let place = info.location().map(ToString::to_string);
     for store in super::stores() {
         for session in store.0.live_sessions() {
@@ -166,7 +173,7 @@ fn leave(status: Option<i32>) {
         exception: Some(Exception::new("panic", message.clone())),
         pid: Some(std::process::id()),
         found_by: Some(FoundBy::PanicHook),
-        ..Crashed::new(format!("panic: {message}"))
+        ..Crashed::new(format!("{PREFIX}{message}"))
     };
     for store in super::stores() {
         for session in store.0.live_sessions() {

@@ -9,8 +9,8 @@ use std::time::Duration;
 use tracewal_format::event::FoundBy;
 use tracewal_format::segment::{Slot, SlotState};
 
-use super::hooks;
 use super::slots::fill_all;
+use super::{hooks, mapped};
 use crate::error::{Error, Result};
 use crate::guard::Guard;
 
@@ -21,6 +21,10 @@ const FATAL: [i32; 7] =
 const ORDERLY: [i32; 5] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT, libc::SIGXCPU];
 
 const SIGNALS: usize = 65;
+
+/// What is there where there is nothing.
+// SAFETY: all zeros is the default action with an empty mask.
+static DEFAULT: libc::sigaction = unsafe { std::mem::zeroed() };
 
 /// What was there before, by signal. Leaked once, never changed: handlers read it.
 static PREVIOUS: [AtomicPtr<libc::sigaction>; SIGNALS] =
@@ -46,6 +50,7 @@ pub(super) fn install(grace: Duration) -> Result<()> {
     PID.store(std::process::id(), Ordering::Release);
     GRACE_MS.store(u64::try_from(grace.as_millis()).unwrap_or(u64::MAX), Ordering::Release);
     start_watcher();
+    mapped::prepare();
     for signal in FATAL.into_iter().chain(ORDERLY) {
         install_one(signal)?;
     }
@@ -100,9 +105,17 @@ fn install_one(signal: i32) -> Result<()> {
     }
     let mut action = previous;
     action.sa_sigaction = entry;
-    // NODEFER: a second fatal signal inside the handler is delivered, and ends the process.
-    action.sa_flags =
-        (previous.sa_flags & libc::SA_RESTART) | libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER;
+    // What a previous handler was installed for, it gets: the stack that it counts on, and calls that do not overlap.
+    let kept = libc::SA_RESTART | libc::SA_ONSTACK | libc::SA_NODEFER;
+    // Ours alone runs where there may be no other stack left. NODEFER: a second fatal signal inside the handler is delivered, and ends
+    // the process.
+    let is_handled = previous.sa_sigaction != libc::SIG_DFL;
+    let added = match (is_handled, FATAL.contains(&signal)) {
+        (false, _) => libc::SA_ONSTACK | libc::SA_NODEFER,
+        (true, true) => libc::SA_NODEFER,
+        (true, false) => 0,
+    };
+    action.sa_flags = (previous.sa_flags & kept) | added | libc::SA_SIGINFO;
     if let Some(slot) = usize::try_from(signal).ok().and_then(|signal| PREVIOUS.get(signal)) {
         slot.store(Box::into_raw(Box::new(previous)), Ordering::Release);
     }
@@ -115,16 +128,34 @@ fn install_one(signal: i32) -> Result<()> {
 
 fn previous(signal: i32) -> Option<&'static libc::sigaction> {
     let slot = PREVIOUS.get(usize::try_from(signal).ok()?)?.load(Ordering::Acquire);
-    // SAFETY: null, or leaked by `install_one` and never changed.
+    // SAFETY: null, a static, or leaked by `install_one` and never changed.
     unsafe { slot.as_ref() }
 }
 
 extern "C" fn handler(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     // SAFETY: the thread's own errno; the code that was interrupted must find it as it was.
     let errno = unsafe { *libc::__errno_location() };
-    // SAFETY: gettid and getpid are async-signal-safe.
-    let (pid, tid) = unsafe { (libc::getpid(), libc::gettid()) };
+    // SAFETY: getpid is async-signal-safe.
+    let pid = unsafe { libc::getpid() };
     let is_ours = u32::try_from(pid).is_ok_and(|pid| pid == PID.load(Ordering::Acquire));
+    // Asked first, and with little on the stack: it may have happened in a handler that was filling a slot.
+    if !(is_ours && signal == libc::SIGBUS && is_mended(info)) {
+        answer(signal, info, context, is_ours);
+    }
+    // SAFETY: as above.
+    unsafe { *libc::__errno_location() = errno };
+}
+
+/// Whether a store into a log's mapping met a page that is not there any more, and may now go on: its append fails (see `mapped`).
+fn is_mended(info: *mut libc::siginfo_t) -> bool {
+    // SAFETY: with SA_SIGINFO the kernel passes a valid structure; of a fault it has the address.
+    unsafe { (*info).si_code == libc::BUS_ADRERR && mapped::mend((*info).si_addr().addr()) }
+}
+
+#[inline(never)]
+fn answer(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void, is_ours: bool) {
+    // SAFETY: gettid is async-signal-safe.
+    let tid = unsafe { libc::gettid() };
     let handled = previous(signal).is_some_and(|action| action.sa_sigaction != libc::SIG_DFL);
     let fatal = FATAL.contains(&signal);
     if is_ours {
@@ -147,8 +178,6 @@ extern "C" fn handler(signal: i32, info: *mut libc::siginfo_t, context: *mut lib
     }
     // A previous handler that survived a fatal signal (it may jump, or mend the cause) is not dying any more.
     let _ = DYING.compare_exchange(tid, 0, Ordering::AcqRel, Ordering::Acquire);
-    // SAFETY: as above.
-    unsafe { *libc::__errno_location() = errno };
 }
 
 fn record(signal: i32, info: *mut libc::siginfo_t, tid: i32, state: SlotState) {
@@ -203,7 +232,15 @@ fn chain(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     };
     if action.sa_sigaction == libc::SIG_DFL {
         default_action(signal, !by_instruction(signal, info));
-    } else if action.sa_flags & libc::SA_SIGINFO != 0 {
+        return;
+    }
+    if action.sa_flags & libc::SA_RESETHAND != 0
+        && let Some(slot) = usize::try_from(signal).ok().and_then(|signal| PREVIOUS.get(signal))
+    {
+        // It wanted one signal. The next one meets the default, and is a crash.
+        slot.store((&raw const DEFAULT).cast_mut(), Ordering::Release);
+    }
+    if action.sa_flags & libc::SA_SIGINFO != 0 {
         // SAFETY: the previous handler was installed with SA_SIGINFO, so it has this signature.
         let previous: extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void) =
             unsafe { std::mem::transmute(action.sa_sigaction) };
@@ -218,7 +255,12 @@ fn chain(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
 /// Whether an instruction of this thread caused it, and does so again when the handler returns: then a core dump shows the place.
 fn by_instruction(signal: i32, info: *mut libc::siginfo_t) -> bool {
     // SAFETY: with SA_SIGINFO the kernel passes a valid structure.
-    FATAL.contains(&signal) && signal != libc::SIGABRT && unsafe { (*info).si_code } > 0
+    let code = unsafe { (*info).si_code };
+    // Traps are behind their instruction when the handler returns, and so is a call that was refused; of memory that failed elsewhere the
+    // kernel tells once.
+    matches!(signal, libc::SIGSEGV | libc::SIGBUS | libc::SIGILL | libc::SIGFPE)
+        && code > 0
+        && !(signal == libc::SIGBUS && code == libc::BUS_MCEERR_AO)
 }
 
 fn is_default(signal: i32) -> bool {

@@ -7,7 +7,6 @@
 use std::fs::OpenOptions;
 use std::os::fd::{AsRawFd, IntoRawFd};
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 
 use tracewal_format::checksum::SmallSum;
@@ -15,10 +14,12 @@ use tracewal_format::segment::{
     CLAIM, CLAIMS_AT, SLOT_HEAD, SLOT_LEN, SLOT_TEXT, SLOTS, SLOTS_AT, Slot, SlotState,
 };
 
+use super::mapped::Mapped;
+use super::pages::{is_there, map_over};
+use super::table::{Entry, Table};
 use crate::filesystem::Promise;
 use crate::fork;
 use crate::guard::Guard;
-use crate::store::lock;
 
 const PAGE: usize = 4096;
 
@@ -40,8 +41,8 @@ pub(crate) struct SlotPage {
     generation: AtomicU32,
 }
 
-impl SlotPage {
-    const fn new() -> Self {
+impl Default for SlotPage {
+    fn default() -> Self {
         SlotPage {
             live: AtomicU32::new(0),
             page: AtomicPtr::new(std::ptr::null_mut()),
@@ -54,37 +55,32 @@ impl SlotPage {
     }
 }
 
-/// Chunk n holds 64 × 2^n places; 20 of them are 67 million sessions.
-const CHUNKS: usize = 20;
-const FIRST_CHUNK: usize = 64;
-static TABLE: [AtomicPtr<SlotPage>; CHUNKS] = [const { AtomicPtr::new(std::ptr::null_mut()) }; CHUNKS];
-
-/// Places that nobody has.
-struct Free {
-    places: Vec<&'static SlotPage>,
-    chunks: usize,
-}
-
-static FREE: Mutex<Free> = Mutex::new(Free { places: Vec::new(), chunks: 0 });
+static TABLE: Table<SlotPage> = Table::new();
 
 /// A session's place among those that handlers look at. Left when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Place(&'static SlotPage);
+pub(crate) struct Place(&'static Entry<SlotPage>);
 
 impl Place {
     /// Takes a place for the session whose run began with this segment. `None`: there is no memory or descriptor for it; the session is
     /// then recovered without a word of its own.
     pub(crate) fn take(first_segment: &Path, salt: u64, promise: Promise) -> Option<Self> {
         let file = OpenOptions::new().read(true).write(true).open(first_segment).ok()?;
-        let place = take_free()?;
+        let place = TABLE.take()?;
+        // Of another generation: in this process nothing is mapped there, or something else.
+        if place.generation.load(Ordering::Relaxed) != fork::generation() {
+            place.page.store(std::ptr::null_mut(), Ordering::Relaxed);
+        }
         place.salt.store(salt, Ordering::Relaxed);
         place.claims.store(0, Ordering::Relaxed);
         place.pending.store(0, Ordering::Relaxed);
         place.generation.store(fork::generation(), Ordering::Relaxed);
         match promise {
             Promise::Mapped => {
-                let page = map_over(place.page.load(Ordering::Relaxed), Some(file.as_raw_fd()))?;
-                place.page.store(page, Ordering::Release);
+                if !show(place, Some(file.as_raw_fd())) {
+                    TABLE.give_back(place);
+                    return None;
+                }
                 place.file.store(-1, Ordering::Relaxed);
             }
             // Ours until the place is left.
@@ -107,48 +103,25 @@ impl Drop for Place {
             // SAFETY: the descriptor was given to this place by `take`, and taken out of it just now.
             unsafe { libc::close(file) };
         }
-        let page = place.page.load(Ordering::Relaxed);
-        if !page.is_null() {
+        if !place.page.load(Ordering::Relaxed).is_null() {
             // The file is let go; the address stays mapped, for a handler that is at it.
-            map_over(page, None);
+            show(place, None);
         }
-        lock(&FREE).places.push(place);
+        TABLE.give_back(place);
     }
 }
 
-fn take_free() -> Option<&'static SlotPage> {
-    let mut free = lock(&FREE);
-    if free.places.is_empty() {
-        let entry = TABLE.get(free.chunks)?;
-        let len = FIRST_CHUNK << free.chunks;
-        let chunk: &'static mut [SlotPage] = Box::leak((0..len).map(|_| SlotPage::new()).collect());
-        entry.store(chunk.as_mut_ptr(), Ordering::Release);
-        free.chunks += 1;
-        let chunk: &'static [SlotPage] = chunk;
-        free.places.extend(chunk);
+/// Maps a file's first page, or nothing in particular, over the page of a place, which gets one if it has none.
+fn show(place: &SlotPage, file: Option<i32>) -> bool {
+    let at = place.page.load(Ordering::Relaxed);
+    // SAFETY: the page of a place is one that this function got, that nothing but handlers uses, and that is only ever mapped over.
+    let Some(page) = (unsafe { map_over(at, PAGE, file) }) else { return false };
+    if at.is_null() {
+        // For ever: the page may go away under a handler, too.
+        std::mem::forget(Mapped::new(page, PAGE));
+        place.page.store(page, Ordering::Release);
     }
-    free.places.pop()
-}
-
-/// Maps a file's first page, or nothing in particular, over `at` (or somewhere, if that is null).
-fn map_over(at: *mut u8, file: Option<i32>) -> Option<*mut u8> {
-    let fixed = if at.is_null() { 0 } else { libc::MAP_FIXED };
-    let (flags, fd) = match file {
-        Some(fd) => (libc::MAP_SHARED | fixed, fd),
-        None => (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | fixed, -1),
-    };
-    // SAFETY: without MAP_FIXED the kernel chooses a free range; with it, the range is a page that an earlier call of this function got,
-    // that nothing but handlers uses, and that is only ever mapped over.
-    let page = unsafe { libc::mmap(at.cast(), PAGE, libc::PROT_READ | libc::PROT_WRITE, flags, fd, 0) };
-    if page == libc::MAP_FAILED {
-        return None;
-    }
-    #[cfg(target_os = "linux")]
-    // SAFETY: the page that was just mapped. A child gets none: its stores would go into its parent's log.
-    unsafe {
-        libc::madvise(page, PAGE, libc::MADV_DONTFORK)
-    };
-    Some(page.cast())
+    true
 }
 
 /// Text that a handler puts into slots: bytes that may be written while they are read, and then are as they are.
@@ -161,18 +134,10 @@ pub(super) fn fill_all(slot: &Slot<'_>, text: &SharedText) {
         return;
     }
     let text = text.get(..SLOT_TEXT).unwrap_or(text);
-    for (n, chunk) in TABLE.iter().enumerate() {
-        let chunk = chunk.load(Ordering::Acquire);
-        if chunk.is_null() {
-            return;
-        }
-        // SAFETY: a chunk is leaked with this many places before it is put into the table.
-        let places = unsafe { std::slice::from_raw_parts(chunk, FIRST_CHUNK << n) };
-        for place in places {
-            let live = place.live.load(Ordering::Acquire) == 1;
-            if live && place.generation.load(Ordering::Relaxed) == fork::generation() {
-                fill(place, slot, text);
-            }
+    for place in TABLE.entries() {
+        let live = place.live.load(Ordering::Acquire) == 1;
+        if live && place.generation.load(Ordering::Relaxed) == fork::generation() {
+            fill(place, slot, text);
         }
     }
 }
@@ -189,7 +154,8 @@ fn fill(place: &SlotPage, slot: &Slot<'_>, text: &SharedText) {
     let most = if is_pending { PENDING_SLOTS } else { SLOTS };
     let number = if file >= 0 {
         claim(&place.claims, 1, most)
-    } else if page.is_null() {
+    } else if page.is_null() || !is_there(page) {
+        // Somebody has cut the file: there is nothing to write into, and recovery says what is known.
         None
     } else {
         // SAFETY: inside a page that stays mapped until the process exits; the word is only ever used atomically.
@@ -274,5 +240,65 @@ impl Target {
         let at = libc::off_t::try_from(at).unwrap_or(0);
         // SAFETY: pwrite is async-signal-safe; the buffer lives through the call.
         unsafe { libc::pwrite(self.file, bytes.as_ptr().cast(), bytes.len(), at) };
+    }
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use super::*;
+
+    fn first_segment() -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(4096).unwrap();
+        file
+    }
+
+    fn child(file: &Path, page: *mut u8) -> i32 {
+        // What the parent has mapped there is not here: the address is free for something else.
+        // SAFETY: asks for this address, and takes no other for it.
+        let mine = unsafe {
+            let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE;
+            libc::mmap(page.cast(), PAGE, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0)
+        };
+        if mine != page.cast() {
+            return 2;
+        }
+        // SAFETY: just mapped.
+        unsafe { page.write(42) };
+        let place = Place::take(file, 7, Promise::Mapped);
+        // SAFETY: as above.
+        let kept = unsafe { page.read() } == 42;
+        i32::from(
+            !kept
+                || place.is_none()
+                || place.is_some_and(|place| place.0.page.load(Ordering::Relaxed) == page),
+        )
+    }
+
+    /// A child that opens sessions of its own takes places that its parent's sessions have left.
+    #[test]
+    fn a_child_maps_nothing_over_what_it_has_at_its_parents_addresses() {
+        // For the count of forks.
+        fork::keep_from_children(-2);
+        let file = first_segment();
+        let place = Place::take(file.path(), 7, Promise::Mapped).unwrap();
+        let page = place.0.page.load(Ordering::Relaxed);
+        drop(place);
+        // SAFETY: the child does little, and leaves by `_exit`.
+        let pid = unsafe { libc::fork() };
+        if pid == 0 {
+            let found = child(file.path(), page);
+            // SAFETY: it does not return.
+            unsafe { libc::_exit(found) };
+        }
+        let mut status = 0;
+        // SAFETY: the status lives through the call.
+        assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid);
+        fork::forget_lock(-2);
+        assert_eq!(
+            status, 0,
+            "what the child had there is gone (1), or it could not have anything there (2)"
+        );
     }
 }
