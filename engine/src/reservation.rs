@@ -83,14 +83,16 @@ impl Reservation {
         }
     }
 
-    /// Waits until every record before `start` is published, so that a killed process leaves no hole below an acknowledged one.
+    /// Waits until every record before `start` is published, so that a killed process leaves no hole below an acknowledged one. Returns
+    /// how often it looked in vain.
     #[inline]
-    pub(crate) fn await_turn(&self, start: Mark) {
+    pub(crate) fn await_turn(&self, start: Mark) -> u32 {
         let mut looks = 0_u32;
         while self.published() != start {
             looks = looks.saturating_add(1);
             pause(looks);
         }
+        looks
     }
 
     /// Tells the readers of this process, and the thread whose turn is next. The record's publish word has been stored.

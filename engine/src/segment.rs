@@ -3,8 +3,8 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use tracewal_format::checksum::Salted;
 use tracewal_format::record::{Body, Frame, RECORD_HEADER, Stamp, VOID, align, write_record};
@@ -23,6 +23,11 @@ use crate::store::lock;
 
 /// Kept at the end of every segment for endings, crash records and marks, so that a full disk does not silence them.
 pub(crate) const RESERVE: u64 = 4096;
+
+/// A wait of this many looks is longer than filling a record takes: 2 to 4 microseconds.
+const LONG_WAIT: u32 = 128;
+/// After one, this many appends take turns.
+const QUEUED: u32 = 1 << 17;
 
 /// How many bytes a sync writes ahead of the last record.
 const AHEAD: u64 = 256 << 10;
@@ -68,6 +73,9 @@ pub(crate) struct Segment {
     path: Mutex<PathBuf>,
     salted: Salted,
     marks: Reservation,
+    /// How many more appends take turns.
+    queueing: AtomicU32,
+    line: Mutex<()>,
     /// The offset up to which it has been synced.
     synced: AtomicU64,
     medium: Medium,
@@ -150,6 +158,8 @@ impl Blank {
             header,
             path: Mutex::new(self.path),
             marks: Reservation::new(HEADER_PAGE),
+            queueing: AtomicU32::new(0),
+            line: Mutex::default(),
             synced: AtomicU64::new(0),
             medium,
             written: AtomicU64::new(0),
@@ -314,6 +324,7 @@ impl Segment {
         stamp: Stamp,
         len: usize,
     ) -> Result<u64, Refused> {
+        let _line = self.queue();
         let room = self.reserve(append, len)?;
         let start = room.start;
         let offset = usize::try_from(start.offset()).unwrap_or(usize::MAX);
@@ -325,7 +336,9 @@ impl Segment {
             self.publish_wrongly(fault, mapping, word, room, offset..offset + len);
             return Ok(self.header.first_seq + start.seq_delta());
         }
-        self.marks.await_turn(start);
+        if self.marks.await_turn(start) > LONG_WAIT {
+            self.queueing.store(QUEUED, Ordering::Relaxed);
+        }
         if let Some(word) = word.filter(|_| !Guard::PublishedBeforeReturn.is_off()) {
             mapping.publish(offset, word);
         }
@@ -338,6 +351,21 @@ impl Segment {
             Some(_) => Ok(self.header.first_seq + start.seq_delta()),
             None => Err(Refused::Failed(unencodable(&self.path()))),
         }
+    }
+
+    /// Threads fill their records at the same time as long as none of them has to wait for long. When one did, the thread before it had
+    /// been taken off its processor in the middle; and as each waits for the one before, that happens to all of them again and again. Then they
+    /// take turns for a while: who waits for a lock uses no processor, and who has one can append more than one record.
+    #[inline]
+    fn queue(&self) -> Option<MutexGuard<'_, ()>> {
+        if self.queueing.load(Ordering::Relaxed) == 0 { None } else { Some(self.stand_in_line()) }
+    }
+
+    #[cold]
+    fn stand_in_line(&self) -> MutexGuard<'_, ()> {
+        let line = lock(&self.line);
+        self.queueing.store(self.queueing.load(Ordering::Relaxed).saturating_sub(1), Ordering::Relaxed);
+        line
     }
 
     #[cfg(feature = "fault-injection")]
