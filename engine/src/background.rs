@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::fork;
 use crate::store::{StoreInner, lock};
@@ -23,10 +23,14 @@ impl Background {
         let stop = Arc::new((Mutex::new(false), Condvar::new()));
         let stopped = Arc::clone(&stop);
         let run = move || {
-            while !wait(&stopped, interval) {
+            let mut rest = interval;
+            while !wait(&stopped, rest) {
+                let began = Instant::now();
                 let Some(store) = store.upgrade() else { return };
                 let sessions = store.live_sessions();
                 sync_all(&store, &sessions);
+                // One sync in an interval, however long it takes; but never without a pause.
+                rest = interval.saturating_sub(began.elapsed()).max(interval / 8);
             }
         };
         let thread = std::thread::Builder::new().name("tracewal-sync".into()).spawn(run).ok();
