@@ -11,6 +11,7 @@ use tracewal::{Access, Item, Loss, LossKind, Reading, SessionName, Store};
 use tracewal_format::log::{LogReader, LogSource};
 
 use super::board::Board;
+use super::wal::Segment;
 use super::words::{Lane, lane_and_number};
 
 /// A log, read to its end.
@@ -197,16 +198,11 @@ pub(crate) fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// Whether a log's last segment has bytes behind the end of the log: an append that had begun and was not published. By the
-/// layout of SPEC.md section 5 alone.
+/// Whether a log's last segment has bytes behind the end of the log: an append that had begun and was not published.
 pub(crate) fn has_bytes_behind_the_end(session: &Path) -> bool {
     let number = |name: &String| name.strip_suffix(".wal").and_then(|n| n.parse::<u64>().ok());
     let Some(last) = names(session).iter().filter_map(number).max() else { return false };
     let bytes = fs::read(session.join(format!("{last}.wal"))).unwrap();
-    let mut at = 4096;
-    while let Some(record) = bytes.get(at..at + 24).filter(|record| record[..8] != [0; 8]) {
-        let body = u32::from_le_bytes(record[8..12].try_into().unwrap());
-        at += (24 + body as usize).next_multiple_of(8);
-    }
-    bytes.get(at..).unwrap_or_default().iter().any(|byte| *byte != 0)
+    let end = Segment::walk(last, &bytes).end;
+    bytes.get(end..).unwrap_or_default().iter().any(|byte| *byte != 0)
 }

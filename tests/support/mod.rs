@@ -5,6 +5,8 @@
 
 pub(crate) mod board;
 pub(crate) mod child;
+pub(crate) mod damage;
+pub(crate) mod damage_log;
 pub(crate) mod door;
 pub(crate) mod image;
 pub(crate) mod log;
@@ -14,4 +16,5 @@ pub(crate) mod shadow_cut;
 pub(crate) mod shadow_ledger;
 pub(crate) mod small_disk;
 pub(crate) mod trials;
+pub(crate) mod wal;
 pub(crate) mod words;
