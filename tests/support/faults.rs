@@ -141,9 +141,9 @@ impl Told {
     }
 }
 
-/// Appends until the disk is full, and goes on when it is not.
-pub(crate) fn a_full_disk(kind: Kind) {
-    let Some(disk) = SmallDisk::mount(kind, 16) else { return };
+/// Appends until the disk is full, and goes on when it is not. How many events were acknowledged; `None`: no such disk can be had.
+pub(crate) fn a_full_disk(kind: Kind) -> Option<u64> {
+    let disk = SmallDisk::mount(kind, 16)?;
     let store = options().open(disk.path().join("store")).unwrap();
     let full = store.session("full").start().unwrap();
     let crashed = store.session("crashed").start().unwrap();
@@ -195,4 +195,5 @@ pub(crate) fn a_full_disk(kind: Kind) {
         }
     }
     assert_eq!(store.health().failed_recoveries, vec![]);
+    Some(acknowledged.len() as u64)
 }
