@@ -95,6 +95,7 @@ fn the_log_holds_every_kind_over_several_segments_and_is_read_whole() {
     let kinds: BTreeSet<u8> = sound.events().map(|(_, kind, _)| kind).collect();
     assert_eq!(kinds, Event::NAMES.iter().map(|(kind, _)| *kind).collect());
     assert_eq!(sound.files.len(), 4);
+    assert_eq!(sound.slots(), [(1, 0, true), (1, 1, true), (1, 2, true), (1, 3, false)]);
     let verdict = sound.judge(&sound.files).unwrap();
     assert_eq!(verdict.shown, u64::try_from(sound.events().count()).unwrap());
     assert_eq!((verdict.reported, verdict.unknowable), (2, 0), "the gap");

@@ -54,6 +54,15 @@ impl Sound {
         })
     }
 
+    /// The crash slots that are claimed: run, number, and whether they are valid.
+    pub(crate) fn slots(&self) -> Vec<(u32, u32, bool)> {
+        let slots = |segment: &Segment| {
+            let slots = segment.slots(&self.files[&segment.number]).into_iter();
+            slots.map(|(slot, is_valid)| (segment.run, slot, is_valid)).collect::<Vec<_>>()
+        };
+        self.segments.iter().flat_map(slots).collect()
+    }
+
     /// The first and the last offset of the records of one segment.
     pub(crate) fn records(&self, number: u64) -> (usize, usize) {
         let segment = self.segments.iter().find(|segment| segment.number == number).unwrap();
