@@ -10,7 +10,7 @@ use crate::event::{Event, Gap, Malformed};
 use crate::record::{self, RECORD_HEADER, RecordHeader, align};
 use crate::segment::{
     CLAIMS_AT, HEADER_COPY_AT, HEADER_LEN, HEADER_PAGE, Header, HeaderError, NUMBER_MAX, SEAL_AT, SEAL_LEN,
-    SLOT_LEN, SLOTS_AT, Seal, Slot, claimed_slots, slot_time,
+    SLOT_LEN, SLOTS, SLOTS_AT, Seal, Slot, claimed_slots, slot_time,
 };
 use crate::time::Time;
 
@@ -305,14 +305,20 @@ impl<S: LogSource> LogReader<S> {
         let mut slots = Vec::new();
         if header.run_first_segment == number {
             let word = at(CLAIMS_AT, 4).first_chunk().map_or(0, |word| u32::from_le_bytes(*word));
-            match claimed_slots(word) {
-                Some(claimed) => {
-                    for slot in 0..claimed {
-                        let from = SLOTS_AT + u64::from(slot) * 512;
-                        slots.push((slot, Slot::decode(at(from, SLOT_LEN), &salted, slot)));
-                    }
+            let claimed = claimed_slots(word);
+            let mut uncounted = claimed.is_none();
+            for slot in 0..SLOTS {
+                let from = SLOTS_AT + u64::from(slot) * 512;
+                let content = Slot::decode(at(from, SLOT_LEN), &salted, slot);
+                let is_claimed = slot < claimed.unwrap_or(0);
+                // A valid one is not there by chance: it is the word that has lost it.
+                uncounted |= !is_claimed && content.is_some();
+                if is_claimed || content.is_some() {
+                    slots.push((slot, content));
                 }
-                None => page_damage.push((CLAIMS_AT, 4)),
+            }
+            if uncounted {
+                page_damage.push((CLAIMS_AT, 4));
             }
         }
         page_damage.sort_unstable();

@@ -120,6 +120,21 @@ fn every_zeroed_copied_and_swapped_sector_and_page() {
     }
 }
 
+/// A crash record outranks every ending: it must not go with the word that counts it.
+#[test]
+fn a_crash_slot_survives_the_loss_of_its_count() {
+    let sound = every_kind();
+    let mut files = sound.files.clone();
+    files.get_mut(&1).unwrap()[1536..2048].fill(0);
+    sound.judge(&files).unwrap();
+    let damaged = Sound::new(files, Vec::new());
+    assert_eq!(
+        damaged.slots(),
+        [(1, 0, true), (1, 1, true), (1, 2, true)],
+        "the one that is not valid is not known"
+    );
+}
+
 #[test]
 fn ten_thousand_random_corruptions() {
     let count = std::env::var("TRACEWAL_CORRUPTIONS").map_or(CORRUPTIONS, |count| count.parse().unwrap());

@@ -211,25 +211,29 @@ impl Segment {
         if is_valid(0) && !is_valid(COPY) {
             places.push((1024, 512));
         }
-        if self.holds_slots && claims(damaged).is_none() {
+        let counted = claims(damaged);
+        let has_lost = |(number, _): &(u32, bool)| *number >= counted.unwrap_or(0);
+        if self.holds_slots && (counted.is_none() || self.slots(damaged).iter().any(has_lost)) {
             places.push((2040, 4));
         }
         places
     }
 
-    /// Its claimed crash slots: their numbers, and whether they are valid.
+    /// Its claimed crash slots: their numbers, and whether they are valid. A valid one is claimed, whatever the word says.
     pub(crate) fn slots(&self, damaged: &[u8]) -> Vec<(u32, bool)> {
         if !self.holds_slots {
             return Vec::new();
         }
-        let slot = |number: u32| {
-            let slot: [u8; 512] = bytes_at(damaged, SLOTS + number as usize * 512);
-            let checked = [&self.salt[..], &number.to_le_bytes(), &slot[..508]].concat();
-            let is_sound =
-                slot[0] == 1 && matches!(slot[2], 1 | 2) && u16::from_le_bytes([slot[44], slot[45]]) <= 448;
-            (number, is_sound && crc(&checked) == u32_at(&slot, 508))
-        };
-        (0..claims(damaged).unwrap_or(0)).map(slot).collect()
+        let slots = (0..4).map(|number| (number, self.has_valid_slot(number, damaged)));
+        slots.filter(|(number, is_valid)| *is_valid || *number < claims(damaged).unwrap_or(0)).collect()
+    }
+
+    fn has_valid_slot(&self, number: u32, damaged: &[u8]) -> bool {
+        let slot: [u8; 512] = bytes_at(damaged, SLOTS + number as usize * 512);
+        let checked = [&self.salt[..], &number.to_le_bytes(), &slot[..508]].concat();
+        let is_sound =
+            slot[0] == 1 && matches!(slot[2], 1 | 2) && u16::from_le_bytes([slot[44], slot[45]]) <= 448;
+        is_sound && crc(&checked) == u32_at(&slot, 508)
     }
 }
 
