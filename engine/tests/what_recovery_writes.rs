@@ -5,9 +5,11 @@
 mod left;
 
 use std::fs;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 
 use left::{BASE_NS, DEAD, Left, UID, boot, header, items, ms, notes, run_ended, segment, slot};
-use tracewal_engine::{Error, SegmentFiles};
+use tracewal_engine::{Error, Gate, Options, SegmentFiles, Step};
 use tracewal_format::build::SegmentBuilder;
 use tracewal_format::event::{Crashed, EndStatus, Event, FoundBy, Note, SessionEnded};
 use tracewal_format::log::{Item, Reading};
@@ -287,6 +289,51 @@ fn a_log_that_cannot_be_read_goes_only_when_a_power_cut_took_it() {
     fs::remove_dir(left.session()).unwrap();
     drop(left.open());
     assert!(!left.owner().exists());
+}
+
+/// On the same boot pages do not vanish: somebody took them, and the rest is not recovery's to take.
+#[test]
+fn a_log_with_nothing_in_it_stays_on_the_same_boot() {
+    let here = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    for (boot, stays) in [(here.trim(), true), ("00000000-0000-0000-0000-000000000005", false)] {
+        let left = Left::new([vec![0; 8192]]);
+        left.owned_since(boot);
+        let store = left.open();
+        assert_eq!(store.health().failed_recoveries.len(), usize::from(stays), "{boot}");
+        assert_eq!((left.session().exists(), left.owner().exists()), (stays, false), "{boot}");
+    }
+}
+
+/// Whoever appends to a session that nobody owns says first that it is his: if he does not come to write the view, the next one does.
+#[test]
+fn a_session_without_an_owner_is_owned_before_it_is_recovered() {
+    let mut one = segment(1, 1, 1, 1);
+    notes(&mut one, 2);
+    let left = Left::new([one.finish(64)]);
+    fs::remove_file(left.owner()).unwrap();
+    let gate = Arc::new(OwnerAtTheTail { owner: left.owner(), seen: Mutex::default() });
+    let store = Options::without_views().gate(gate.clone()).open(left.path()).unwrap();
+    assert_eq!(items(&left.session()).len(), 2, "nobody owns it, so opening leaves it alone");
+    store.recover_session(&store.find("s").unwrap()).unwrap();
+    let owned = gate.seen.lock().unwrap();
+    assert_eq!(owned.len(), 1);
+    let expected = format!("session {UID:032x}\nrun 1\npid {}\n", std::process::id());
+    assert!(owned[0].contains(&expected), "{}", owned[0]);
+}
+
+/// Looks at the owner entry when recovery's segment is made.
+struct OwnerAtTheTail {
+    owner: PathBuf,
+    seen: Mutex<Vec<String>>,
+}
+
+impl Gate for OwnerAtTheTail {
+    fn before(&self, step: Step<'_>) -> std::io::Result<()> {
+        if matches!(step, Step::Create(path) if path.ends_with("2.wal.tmp")) {
+            self.seen.lock().unwrap().push(fs::read_to_string(&self.owner).unwrap_or_default());
+        }
+        Ok(())
+    }
 }
 
 /// What nobody owns is cleared away, and nothing else.

@@ -109,6 +109,15 @@ impl Left {
         Options::without_views().open(self.path()).unwrap()
     }
 
+    /// Gives the session an owner entry that can be read: of a dead writer, on the machine as it was started then.
+    pub(crate) fn owned_since(&self, boot: &str) {
+        let zeros = "0".repeat(32);
+        let text =
+            format!("tracewal-owner 1\nwriter {DEAD:032x}\nsession {zeros}\nrun 1\npid 4711\nboot {boot}\n");
+        let checksum = tracewal_format::checksum::crc(text.as_bytes());
+        fs::write(self.owner(), format!("{text}crc {checksum:08x}\n")).unwrap();
+    }
+
     /// Opens the store, which recovers the session, and says what the log holds now, and its last header.
     pub(crate) fn recovered(&self) -> (Vec<String>, Header) {
         let store = self.open();
