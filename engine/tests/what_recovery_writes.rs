@@ -37,6 +37,7 @@ fn a_run_without_an_ending_gets_a_crash_record_and_what_no_mark_covers_is_copied
         assert_eq!(items, expected, "durable through {durable}");
         assert_eq!((header.number, header.first_seq, header.boot_id), (2, durable + 1, boot()));
         assert_eq!((header.run, header.run_first_segment, header.generation), (1, 1, 3));
+        assert_eq!(header.wall_base_ns, BASE_NS + 4_000_000, "the time of the last event");
         assert_eq!((header.session_uid, header.monotonic_base_ns), (UID, 0));
         assert!(header.writer != DEAD && header.salt != 101);
         let log = SegmentFiles::open_log(&left.session(), Reading::Whole).unwrap();
@@ -101,7 +102,8 @@ fn the_reason_says_what_is_known() {
         if poisoned {
             one.body(ms(1), record::POISON, 0, &1_u64.to_le_bytes());
         }
-        let (items, _) = Left::new([one.finish(64)]).recovered();
+        let (items, header) = Left::new([one.finish(64)]).recovered();
+        assert_eq!(header.boot_id, boot(), "the segment is of this boot");
         let expected =
             format!("2 at 1 in 1: crashed: {reason} signal \"\" run 1 slot None pid 0 found by Recovery");
         assert!(items.contains(&expected), "{items:?}");
@@ -226,6 +228,30 @@ fn losses_above_the_mark_stay_told_and_after_a_power_cut_they_are_unsynced() {
     }
 }
 
+/// What a mark covers had been synced: that is not what a power cut takes.
+#[test]
+fn a_loss_that_begins_below_the_mark_is_damage_also_after_a_power_cut() {
+    let mut one = SegmentBuilder::new(header(1, 1, 1, 1, 5));
+    notes(&mut one, 2);
+    let from = usize::try_from(one.end()).unwrap();
+    notes(&mut one, 2);
+    let to = usize::try_from(one.end()).unwrap();
+    one.durable_mark(3);
+    one.body(ms(5), 13, record::REDACTED, b"\0\x01r");
+    let mut bytes = one.finish(64);
+    bytes[from..to].fill(0xEE);
+    let (items, _) = Left::new([bytes]).recovered();
+    let place = format!("1.wal {from} +{} Damage", to - from);
+    assert_eq!(
+        items[2..5],
+        [
+            format!("lost (3, 3) {place}"),
+            format!("lost (4, 4) {place}"),
+            "5 at 5 in 1: r (redacted)".to_owned(),
+        ]
+    );
+}
+
 /// A loss that a mark reaches into is told in two parts: below the mark where it is, above it in the copy. A place without a number is told
 /// in the copy, when that hides it.
 #[test]
@@ -284,6 +310,19 @@ fn a_log_that_cannot_be_read_goes_only_when_a_power_cut_took_it() {
     let name = store.find("s").unwrap();
     assert!(matches!(store.session(name.id()).resume(), Err(Error::TooNew { .. })));
     assert!(matches!(store.repair(&name), Err(Error::TooNew { .. })));
+    // And so it is when only a part of the log is of a newer version.
+    let left = Left::new([fs::read(left.session().join("1.wal")).unwrap(), {
+        let mut two = segment(2, 2, 1, 1);
+        notes(&mut two, 1);
+        two.finish(64)
+    }]);
+    let store = left.open();
+    assert_eq!(store.health().failed_recoveries.len(), 1);
+    assert!(left.owner().exists());
+    let name = store.find("s").unwrap();
+    assert!(matches!(store.session(name.id()).resume(), Err(Error::TooNew { .. })));
+    assert!(matches!(store.repair(&name), Err(Error::TooNew { .. })));
+    assert!(!left.session().join("3.wal").exists(), "nothing is written behind it");
     // Killed before there was a session.
     let left = Left::new([]);
     fs::remove_dir(left.session()).unwrap();

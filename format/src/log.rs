@@ -138,6 +138,12 @@ impl<S: LogSource> LogReader<S> {
         self.segments.last().map_or(0, |s| s.number)
     }
 
+    /// The number of the first segment that only a newer version can read.
+    #[must_use]
+    pub fn too_new(&self) -> Option<u64> {
+        self.segments.iter().find(|s| matches!(s.content, Content::TooNew { .. })).map(|s| s.number)
+    }
+
     /// Begins at the first event at or behind `seq`, without reading the segments before it. Losses before it are not
     /// reported, and events before it in its segment still are delivered.
     pub fn skip_to(&mut self, seq: u64) {
@@ -419,12 +425,8 @@ impl<S: LogSource> LogReader<S> {
             return Ok(None);
         };
         let (p, avail) = (self.position, readable.avail());
-        let header = if p + 24 <= avail {
-            RecordHeader::decode(self.source.read(p, RECORD_HEADER)?, &readable.salted, p)
-                .filter(|header| header.end(p) <= avail)
-        } else {
-            None
-        };
+        let header = RecordHeader::decode(self.source.read(p, RECORD_HEADER)?, &readable.salted, p)
+            .filter(|header| header.end(p) <= avail);
         let Some(header) = header else {
             return self.no_record_here();
         };

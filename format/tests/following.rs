@@ -17,8 +17,12 @@ use std::rc::Rc;
 
 use damage::Sound;
 use damage_log::every_kind;
+use tracewal_format::build::SegmentBuilder;
+use tracewal_format::event::Note;
 use tracewal_format::log::{Item, LogReader, LogSource, Memory, Reading};
-use wal::{Files, Segment};
+use tracewal_format::segment::Header;
+use tracewal_format::time::Time;
+use wal::{Files, Segment, rewrite_header};
 
 /// Files that somebody else writes to.
 #[derive(Clone, Debug, Default)]
@@ -84,6 +88,14 @@ fn what_is_known_of_the_segments_and_of_the_end() {
     let last = sound.events().map(|(seq, ..)| seq).max().unwrap();
     let marks = segments.iter().flat_map(|segment| &segment.records).filter_map(|record| record.mark);
     assert_eq!((log.next_seq(), log.durable()), (last + 1, marks.max().unwrap()));
+    assert_eq!(log.too_new(), None);
+    let mut newer = sound.files.clone();
+    for number in [2, 3] {
+        rewrite_header(newer.get_mut(&number).unwrap(), 16, 1);
+    }
+    let shared = Shared { files: Rc::new(RefCell::new(newer)), ..Shared::default() };
+    let Ok(log) = LogReader::new(shared, Reading::Whole);
+    assert_eq!((log.too_new(), log.headers().count()), (Some(2), 2));
     let Ok(empty) = LogReader::new(Memory::default(), Reading::Whole);
     assert_eq!((empty.last_segment(), empty.headers().count()), (0, 0));
 }
@@ -180,6 +192,72 @@ fn segments_that_come_while_the_log_is_followed() {
     }
     let expected: Vec<u64> = sound.events().map(|(seq, ..)| seq).collect();
     assert_eq!(told, expected);
+}
+
+/// Recovery copies what no mark covers into a new segment. Who has been told it is not told again, nor that it is damage.
+#[test]
+fn what_recovery_has_copied_is_not_told_again() {
+    let segment = |number: u64, first_seq: u64| {
+        SegmentBuilder::new(Header { number, first_seq, salt: number, ..header_of_a_run() })
+    };
+    let mut one = segment(1, 1);
+    let note = |segment: &mut SegmentBuilder| {
+        let name = format!("note {}", segment.next_seq());
+        segment.event(Time::from_ms(1), &Note::new(name).into());
+    };
+    (0..5).for_each(|_| note(&mut one));
+    for durable in 0..5 {
+        let mut copy = segment(2, durable + 1);
+        (durable..7).for_each(|_| note(&mut copy));
+        let shared = Shared::default();
+        shared.files.borrow_mut().insert(1, one.clone().finish(256));
+        let Ok(mut log) = LogReader::new(shared.clone(), Reading::Live);
+        assert_eq!(news(&mut log), ((1..=5).collect(), 0, 0));
+        shared.files.borrow_mut().insert(2, copy.clone().finish(256));
+        let Ok(()) = log.refresh();
+        assert_eq!(news(&mut log), (vec![6, 7], 0, 0), "durable through {durable}");
+        // Who begins with it is told everything once, too.
+        let Ok(mut log) = LogReader::new(shared.clone(), Reading::Whole);
+        assert_eq!(news(&mut log), ((1..=7).collect(), 0, 0));
+        // A copy whose numbers had been told before, by nobody's refresh, is damage: each of its records is one place.
+        let overtaken = segment(3, 4).clone();
+        let mut overtaken = overtaken;
+        (0..2).for_each(|_| note(&mut overtaken));
+        let mut behind = segment(4, 8);
+        note(&mut behind);
+        for (number, segment) in [(3, overtaken), (4, behind)] {
+            shared.files.borrow_mut().insert(number, segment.finish(256));
+        }
+        let Ok(mut log) = LogReader::new(shared, Reading::Whole);
+        let mut places = Vec::new();
+        while let Ok(Some(item)) = log.next() {
+            if let Item::Loss(loss) = item {
+                places.push((loss.file, loss.offset, loss.length, loss.missing));
+            }
+        }
+        // The third one begins where the copies of it end, so those behind it are gone: 6 and 7.
+        assert_eq!(places, [("4.wal".to_owned(), 4096, 0, Some((6, 7)))]);
+    }
+}
+
+fn header_of_a_run() -> Header {
+    Header {
+        compatible: 0,
+        generation: 0,
+        session_uid: 7,
+        writer: 8,
+        boot_id: 9,
+        number: 0,
+        run: 1,
+        pid: 10,
+        first_seq: 0,
+        salt: 0,
+        wall_base_ns: 0,
+        monotonic_base_ns: 0,
+        capacity: 0,
+        run_first_segment: 1,
+        session_id: "s".into(),
+    }
 }
 
 #[test]

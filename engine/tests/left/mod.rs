@@ -146,7 +146,8 @@ pub(crate) fn items(session: &Path) -> Vec<String> {
                         Event::NAMES.iter().find(|(kind, _)| *kind == other.kind()).unwrap().1.to_owned()
                     }
                 };
-                format!("{} at {at} in {}: {what}", entry.seq, entry.run)
+                let redacted = if entry.is_redacted() { " (redacted)" } else { "" };
+                format!("{} at {at} in {}: {what}{redacted}", entry.seq, entry.run)
             }
             Item::Loss(loss) => format!(
                 "lost {:?} {} {} +{} {}{:?}",
