@@ -256,11 +256,13 @@ impl<'a> Look<'a> {
                 format!("{file}: the rest from {tail} on: {expected:?}, and reported: {behind:?}")
             });
         }
-        let is_torn = self.damaged[tail.min(self.damaged.len())..].iter().take(8).any(|byte| *byte != 0);
-        let found = behind.first().is_some_and(|(from, ..)| *from == tail);
-        ensure(behind.len() == usize::from(is_torn) && found == is_torn, || {
-            format!("{file}: torn from {tail} on: {is_torn}, and reported: {behind:?}")
-        })
+        let rest = &self.damaged[tail.min(self.damaged.len())..];
+        let is_torn = rest.iter().take(8).any(|byte| *byte != 0);
+        let end =
+            tail + rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1).next_multiple_of(8);
+        let found: Vec<_> = behind.iter().map(|(from, to, _)| (*from, *to)).collect();
+        let expected = if is_torn { vec![(tail, end)] } else { Vec::new() };
+        ensure(found == expected, || format!("{file}: torn at {expected:?}, and reported: {behind:?}"))
     }
 
     /// Where nothing follows that checks.
