@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use left::{BASE_NS, DEAD, Left, UID, boot, header, items, ms, notes, run_ended, segment, slot};
 use tracewal_engine::{Error, Gate, Options, SegmentFiles, Step};
 use tracewal_format::build::SegmentBuilder;
-use tracewal_format::event::{Crashed, EndStatus, Event, FoundBy, Note, SessionEnded};
+use tracewal_format::event::{Crashed, EndStatus, Event, FoundBy, Gap, Note, SessionEnded};
 use tracewal_format::log::{Item, Reading};
 use tracewal_format::record;
 use tracewal_format::segment::{Header, SlotState};
@@ -282,6 +282,70 @@ fn losses_at_and_below_the_mark() {
         "mark 8".to_owned(),
     ];
     assert_eq!(items(&left.session()), expected);
+}
+
+/// A loss that the copy does not hide is told where it is, and once.
+#[test]
+fn losses_that_stay_in_sight_are_not_told_again() {
+    for damaged in [1..2, 1..3] {
+        let (mut one, mut offsets) = (segment(1, 1, 1, 1), Vec::new());
+        for _ in 0..3 {
+            offsets.push(usize::try_from(one.end()).unwrap());
+            notes(&mut one, 1);
+        }
+        let end = usize::try_from(one.end()).unwrap();
+        one.durable_mark(3);
+        notes(&mut one, 1);
+        let mut bytes = one.finish(64);
+        offsets.push(end);
+        bytes[offsets[damaged.start]..offsets[damaged.end]].fill(0xEE);
+        let (items, _) = Left::new([bytes]).recovered();
+        let lost: Vec<&String> = items.iter().filter(|item| item.starts_with("lost")).collect();
+        assert_eq!(lost.len(), 1, "{items:#?}");
+        assert!(lost[0].starts_with(&format!("lost (2, {}) 1.wal", damaged.end)), "{items:#?}");
+    }
+    // A cut-off append behind the last event, which a mark covers: nothing is copied that would hide it.
+    let mut one = segment(1, 1, 1, 1);
+    notes(&mut one, 2);
+    one.durable_mark(2);
+    let end = usize::try_from(one.end()).unwrap();
+    let mut bytes = one.finish(512);
+    bytes[end..end + 8].fill(7);
+    let (items, _) = Left::new([bytes]).recovered();
+    let lost: Vec<&String> = items.iter().filter(|item| item.starts_with("lost")).collect();
+    assert_eq!(lost, [&format!("lost (0, 0) 1.wal {end} +8 Torn")]);
+}
+
+#[test]
+fn a_gap_is_copied_with_what_it_was() {
+    let mut one = segment(1, 1, 1, 1);
+    notes(&mut one, 1);
+    one.gap(&Gap {
+        was: Some("torn".into()),
+        ..Gap::new(2_u64, 3_u64, "9.wal", 4096_u64, 8_u64, "repaired")
+    });
+    notes(&mut one, 1);
+    let (items, header) = Left::new([one.finish(64)]).recovered();
+    assert_eq!(header.first_seq, 1);
+    let expected =
+        ["1 at 1 in 1: note 1", "lost (2, 3) 9.wal 4096 +8 was torn, now Repaired", "4 at 4 in 1: note 4"];
+    assert_eq!(items[..3], expected);
+}
+
+/// Resuming recovers first, and goes on behind what recovery wrote.
+#[test]
+fn a_run_that_resumes_goes_on_behind_the_copy() {
+    let mut one = segment(1, 1, 1, 1);
+    notes(&mut one, 2);
+    let left = Left::new([one.finish(64)]);
+    let store = Options::without_views().recover(false).open(left.path()).unwrap();
+    let session = store.session("s").resume().unwrap();
+    assert_eq!((session.run(), session.append(Note::new("more")).unwrap()), (2, 5));
+    session.complete().unwrap();
+    let log = SegmentFiles::open_log(&left.session(), Reading::Whole).unwrap();
+    let headers: Vec<_> = log.headers().map(|header| (header.number, header.run, header.first_seq)).collect();
+    assert_eq!(headers, [(1, 1, 1), (2, 1, 1), (3, 2, 4)]);
+    assert!(items(&left.session()).iter().any(|item| item.ends_with(" in 2: more")));
 }
 
 #[test]
