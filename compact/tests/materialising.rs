@@ -227,6 +227,32 @@ fn a_crash_that_comes_before_the_rename_is_shown() {
     assert!(renames.load(Ordering::Relaxed) >= 2, "the first one was of a running session");
 }
 
+/// The owner entry goes only behind a look at a log of which the view shows everything: here a run is opened and closed in between.
+#[test]
+fn what_comes_before_the_last_look_is_shown_before_the_entry_goes() {
+    let again = format!("{STARTED}\n{COMPLETED}\nrun\n{{\"type\":\"run-started\",\"pid\":2}}\n{RUN_ENDED}");
+    let (left, renames) = (Left::new(&again, None).owned_for(1), Arc::new(AtomicU64::new(0)));
+    let (second, held, count) = (left.path("sessions/s/2.wal"), left.path("held"), renames.clone());
+    fs::rename(&second, &held).unwrap();
+    let mut first = log(&format!("{STARTED}\n{COMPLETED}"));
+    first.last().durable_mark(3);
+    fs::write(left.path("sessions/s/1.wal"), first.finish().remove(0)).unwrap();
+    let store = gated(move |step| {
+        if matches!(step, Step::Rename(from, _) if from.ends_with("s.json.tmp"))
+            && count.fetch_add(1, Ordering::Relaxed) == 0
+        {
+            fs::rename(&held, &second).unwrap();
+        }
+        None
+    });
+    let store = store.recover(false).open(left.0.path()).unwrap();
+    let written = materialise(&store, &store.find("s").unwrap()).unwrap();
+    assert_eq!(written.map(|written| written.status), Some(Status::Completed));
+    let view = fs::read_to_string(left.path("traces/s.json")).unwrap();
+    assert!(view.contains(r#""lastSeq":5"#), "{view}");
+    assert_eq!((renames.load(Ordering::Relaxed), left.path("owners/s").exists()), (2, false));
+}
+
 /// Another thread writes a crash record, and then waits for its turn with the view. Comes back when the record is in the log.
 fn crash_elsewhere(session: Session) {
     let (store, name) = (session.store().clone(), session.name().clone());

@@ -100,6 +100,24 @@ fn what_is_known_of_the_segments_and_of_the_end() {
     assert_eq!((empty.last_segment(), empty.headers().count()), (0, 0));
 }
 
+#[test]
+fn records_of_the_log_itself_are_told_as_what_they_are() {
+    let sound = every_kind();
+    let Ok(mut log) = LogReader::new(memory(&sound), Reading::Whole);
+    let (mut marks, mut poisons) = (Vec::new(), Vec::new());
+    while let Ok(Some(item)) = log.next() {
+        match item {
+            Item::DurableMark(mark) => marks.push(mark),
+            Item::Poison(through) => poisons.push(through),
+            Item::LogRecord(entry) => panic!("{entry:?}"),
+            Item::Event(_) | Item::Loss(_) | Item::Slot(_) => {}
+        }
+    }
+    let segments = sound.files.iter().map(|(number, bytes)| Segment::walk(*number, bytes));
+    let expected: Vec<u64> = segments.flat_map(|s| s.records).filter_map(|record| record.mark).collect();
+    assert_eq!((marks, poisons), (expected, vec![3]));
+}
+
 /// Every record becomes visible by its publish word; until then there is nothing, and behind the last there is no damage.
 #[test]
 fn each_record_is_told_once_when_it_is_published() {
