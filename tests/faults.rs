@@ -12,41 +12,23 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use support::board::Board;
 use support::child::{self, Child, Part};
 use support::door::Door;
-use support::log::{What, names, read, views};
+use support::faults::{Fault, Told, a_full_disk, do_everything, note, numbers, options};
+use support::log::{names, read, views};
 use support::small_disk::{Kind, SmallDisk, in_memory};
 use tracewal::disk::Step;
-use tracewal::event::Note;
-use tracewal::{Access, Compaction, Durability, Error, Item, Options, Reading, Session, Store};
+use tracewal::{Access, Error, Item, Reading, Session, Store};
 
 /// Word of the board: how many sessions a child has to open.
 const SESSIONS: u64 = 1;
 /// Whether it writes its records with calls.
 const PLAIN: u64 = 2;
-
-/// Nothing in the background.
-fn options() -> Options {
-    tracewal::options_with(Compaction::OnDemand)
-        .durability(Durability::Interval(Duration::from_secs(36_000)))
-        .segment_sizes(16 << 10, 64 << 10)
-}
-
-fn note(n: u64) -> Note<'static> {
-    Note::new(format!("{n:08} {}", "x".repeat(100)))
-}
-
-/// The numbers of the notes in a session's log, in order.
-fn numbers(store: &Store, id: &str) -> Vec<u64> {
-    let contents = read(store, &store.find(id).unwrap(), Reading::Whole);
-    assert_eq!(contents.losses, vec![], "nothing is lost");
-    contents.notes().iter().map(|note| note[..8].parse().unwrap()).collect()
-}
 
 #[test]
 fn child_entry() {
@@ -77,61 +59,6 @@ fn limit(what: libc::__rlimit_resource_t, to: u64) {
 
 // Full disks.
 
-fn a_full_disk(kind: Kind) {
-    let Some(disk) = SmallDisk::mount(kind, 16) else { return };
-    let store = options().open(disk.path().join("store")).unwrap();
-    let full = store.session("full").start().unwrap();
-    let crashed = store.session("crashed").start().unwrap();
-    let ended = store.session("ended").start().unwrap();
-    let brim = store.session("brim").start().unwrap();
-    for session in [&full, &crashed, &ended, &brim] {
-        session.append_durable(note(0)).unwrap();
-    }
-    disk.fill("others");
-    let mut acknowledged = vec![0];
-    let refused = (1..).find_map(|n| match full.append(note(n)) {
-        Ok(_) => {
-            acknowledged.push(n);
-            None
-        }
-        Err(error) => Some(error),
-    });
-    assert!(matches!(refused, Some(Error::DiskFull { .. })), "{refused:?}");
-    // It is no disgrace to ask again, and not poison either.
-    assert!(matches!(full.append(note(999)), Err(Error::DiskFull { .. })));
-    if kind != Kind::Btrfs {
-        // There is room in what was allocated, and some of it is kept for last words.
-        for size in [100, 10, 0] {
-            while brim.append(Note::new("x".repeat(size))).is_ok() {}
-        }
-        brim.crash("full to the brim").unwrap();
-        crashed.crash("the disk is full").unwrap();
-        ended.complete().unwrap();
-        assert_eq!(
-            read(&store, crashed.name(), Reading::Live).count(|what| matches!(what, What::Crashed(_))),
-            1
-        );
-    }
-    disk.remove("others");
-    let next = u64::try_from(acknowledged.len()).unwrap();
-    for n in next..next + 1000 {
-        full.append(note(n)).unwrap_or_else(|e| panic!("there is room again: {e}"));
-        acknowledged.push(n);
-    }
-    full.complete().unwrap();
-    assert_eq!(numbers(&store, "full"), acknowledged, "what was acknowledged, and nothing that was refused");
-    drop((crashed, brim, store));
-    let store = options().open(disk.path().join("store")).unwrap();
-    let views = views(&disk.path().join("store"));
-    assert_eq!(views["full"], "completed");
-    if kind != Kind::Btrfs {
-        for (id, status) in [("crashed", "crashed"), ("brim", "crashed"), ("ended", "completed")] {
-            assert_eq!(views[id], status, "{id}");
-        }
-    }
-    assert_eq!(store.health().failed_recoveries, vec![]);
-}
-
 #[test]
 fn a_full_tmpfs() {
     a_full_disk(Kind::Tmpfs);
@@ -149,89 +76,18 @@ fn a_full_btrfs_where_records_are_written_with_calls() {
 
 // Steps that fail.
 
-/// What was acknowledged: notes by session and number, and endings by session and status.
-#[derive(Default)]
-struct Told {
-    notes: Vec<(&'static str, u64)>,
-    endings: Vec<(&'static str, &'static str)>,
-}
-
-/// A little of everything.
-fn do_everything(options: &Options, path: &Path, told: &mut Told) -> Result<(), Error> {
-    let store = options.clone().open(path)?;
-    for id in ["completed", "crashed", "resumed"] {
-        let mut session = store.session(id).start()?;
-        for n in 0..100 {
-            if id == "resumed" && n == 50 {
-                drop(session);
-                session = store.session(id).resume()?;
-            }
-            session.append(note(n))?;
-            told.notes.push((id, n));
-            if n % 40 == 0 {
-                session.sync()?;
-            }
-        }
-        match id {
-            "completed" => drop(session.complete()?),
-            "crashed" => session.crash("the test says so")?,
-            _ => continue,
-        }
-        told.endings.push((id, id));
-    }
-    let gone = store.session("gone").start()?;
-    let name = gone.name().clone();
-    drop(gone);
-    store.remove(&name)
-}
-
 /// Whatever step of the whole fails, and with it maybe others: what was acknowledged is there when the store is opened again.
 #[test]
 fn any_one_step_fails_and_nothing_acknowledged_is_lost() {
     for plain in [false, true] {
         for failing in 0.. {
-            let folder = in_memory();
-            let path = folder.path().join("store");
-            let (steps, failed) = (AtomicU64::new(0), Arc::new(Mutex::new(None)));
-            let seen = failed.clone();
-            let gate = Door::new(move |step| {
-                if steps.fetch_add(1, Ordering::Relaxed) != failing {
-                    return Ok(());
-                }
-                *seen.lock().unwrap() = Some(format!("{step:?}"));
-                Err(io::Error::from_raw_os_error(libc::EIO))
-            });
-            let mut told = Told::default();
-            let result = do_everything(&options().plain_writes(plain).gate(gate), &path, &mut told);
-            let Some(step) = failed.lock().unwrap().take() else {
+            let fault = Fault { plain, failing, steps: 1, error: libc::EIO };
+            let outcome = fault.check().unwrap_or_else(|wrong| panic!("{wrong}"));
+            if outcome.is_none() {
                 assert!(failing > 50, "{failing} steps are not everything");
-                result.unwrap();
                 break;
-            };
-            let store = options().open(&path).unwrap_or_else(|e| panic!("after {step}: {e}"));
-            assert_eq!(store.health().failed_recoveries, vec![], "after {step}");
-            for id in ["completed", "crashed", "resumed"] {
-                let notes = told.notes.iter().filter(|(of, _)| *of == id);
-                let notes: Vec<u64> = notes.map(|(_, n)| *n).collect();
-                if !notes.is_empty() {
-                    // More may be there: an append of which the sync behind it failed.
-                    assert!(numbers(&store, id).starts_with(&notes), "{id} after {step}");
-                }
             }
-            let views = views(&path);
-            for (id, status) in &told.endings {
-                assert_eq!(views[*id], *status, "{id} after {step}");
-            }
-            drop(store);
-            store_is_sound(&path);
         }
-    }
-}
-
-fn store_is_sound(path: &Path) {
-    let store = options().open(path).unwrap();
-    for session in store.sessions().unwrap() {
-        assert_eq!(store.verify(&session).unwrap(), vec![], "{session:?}");
     }
 }
 

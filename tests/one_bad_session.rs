@@ -11,6 +11,7 @@ use std::path::Path;
 use support::board::Board;
 use support::child::{self, Child, STAGE};
 use support::log::{read, status_in};
+use support::wal::{Segment, rewrite_header};
 use support::words::Lane;
 use tracewal::{Compaction, Error, Options, Reading, SessionName, Store};
 
@@ -47,11 +48,34 @@ const HARMS: &[Harm] = &[
     ("a newer version", |store| {
         let file = store.join("sessions/a newer version/1.wal");
         let mut bytes = fs::read(&file).unwrap();
-        for at in [0, 1024] {
-            // An incompatible feature, in the header and its copy.
-            bytes[at + 16] = 1;
-            let checksum = crc(&bytes[at..at + 508]);
-            bytes[at + 508..at + 512].copy_from_slice(&checksum.to_le_bytes());
+        // An incompatible feature, in the header and its copy.
+        rewrite_header(&mut bytes, 16, 1);
+        fs::write(file, bytes).unwrap();
+    }),
+    ("a segment twice", |store| {
+        let session = store.join("sessions/a segment twice");
+        fs::copy(session.join("1.wal"), session.join("2.wal")).unwrap();
+    }),
+    ("a zeroed page", |store| {
+        let file = store.join("sessions/a zeroed page/1.wal");
+        let mut bytes = fs::read(&file).unwrap();
+        bytes[..4096].fill(0);
+        fs::write(file, bytes).unwrap();
+    }),
+    ("swapped sectors", |store| {
+        let file = store.join("sessions/swapped sectors/1.wal");
+        let mut bytes = fs::read(&file).unwrap();
+        let (one, other) = bytes[4096..5120].split_at_mut(512);
+        one.swap_with_slice(other);
+        fs::write(file, bytes).unwrap();
+    }),
+    ("another's records behind its own", |store| {
+        let file = store.join("sessions/another's records behind its own/1.wal");
+        let (mut bytes, other) =
+            (fs::read(&file).unwrap(), fs::read(store.join("sessions/good/1.wal")).unwrap());
+        let (end, rest) = (Segment::walk(1, &bytes).end, &other[4096..]);
+        for (to, from) in bytes[end..].iter_mut().zip(rest) {
+            *to = *from;
         }
         fs::write(file, bytes).unwrap();
     }),
@@ -88,12 +112,6 @@ const GOOD: &[&str] = &["good", "good too", "zz also good"];
 
 fn options() -> Options {
     tracewal::options_with(Compaction::OnDemand).segment_sizes(16 << 10, 64 << 10)
-}
-
-/// CRC-32 of SPEC.md section 2, bit by bit.
-fn crc(bytes: &[u8]) -> u32 {
-    let bit = |crc: u32, _| if crc & 1 == 1 { (crc >> 1) ^ 0xEDB8_8320 } else { crc >> 1 };
-    !bytes.iter().fold(!0, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), bit))
 }
 
 #[test]
@@ -171,7 +189,7 @@ fn the_others_are_recovered_listed_read_and_resumed() {
     }
     println!("{} of {} harmed sessions could not be recovered: {failed:#?}", failed.len(), HARMS.len());
     let (losses, newer) = (store.health().losses, store.find("a newer version").unwrap());
-    for name in ["a flipped byte", "a cut file"] {
+    for name in ["a flipped byte", "a cut file", "a segment twice", "a zeroed page", "swapped sectors"] {
         assert!(losses.iter().any(|(id, _)| id == name), "{name} is not reported");
     }
     assert!(matches!(store.session(newer.id()).resume(), Err(Error::TooNew { .. })));

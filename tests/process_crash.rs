@@ -7,26 +7,26 @@
 
 mod support;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use support::board::{Board, LANE_EVENTS};
+use support::board::Board;
 use support::child::{self, Child, Part, STAGE};
-use support::log::{Contents, has_bytes_behind_the_end, is_cut_off, look, names, read, status_in, views};
+use support::kills::{
+    self, LOOPING, Loop, OPENED, Tally, append_lane, check_before_recovery, check_tidy, check_view,
+    kill_while_appending, linger, options, reopen,
+};
+use support::log::{look, names, read, views};
 use support::random::Random;
 use support::words::Lane;
 use tracewal::disk::{Gate, Step};
-use tracewal::{Compaction, Durability, Error, Options, Reading, Session, SessionName, Store};
+use tracewal::{Error, Reading, Session, Store};
 
 /// Rounds of each scenario unless the environment says otherwise.
 const ROUNDS: u64 = 16;
 /// How many rounds are spent on one store where each round goes on with what the last one left.
 const ROUNDS_ON_ONE_STORE: u64 = 12;
-/// Stages of a child: its part has begun (1), its store is open, its loop has begun.
-const OPENED: u64 = 2;
-const LOOPING: u64 = 3;
 /// Words of the board.
 const ROUND: u64 = 1;
 const STARTED: u64 = 2;
@@ -39,73 +39,23 @@ fn rounds() -> u64 {
     std::env::var("TRACEWAL_KILL_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().unwrap())
 }
 
-/// Small segments: a few hundred events make it roll often.
-fn options() -> Options {
-    tracewal::options_with(Compaction::OnDemand).segment_sizes(16 << 10, 64 << 10)
-}
-
 // The parts.
 
 #[test]
 fn child_entry() {
     let Some(part) = child::part() else { return };
+    if kills::play(&part) {
+        return;
+    }
     let (name, argument) = part.name.split_once(' ').unwrap_or((&part.name, "1"));
-    let number = || argument.parse().unwrap();
     match name {
-        "append" => append(&part, &options(), number()),
-        "append-written" => append(&part, &options().plain_writes(true), number()),
-        "append-durable" => append(&part, &options().durability(Durability::Always), number()),
-        "append-syncing" => {
-            append(&part, &options().durability(Durability::Interval(Duration::from_millis(1))), number());
-        }
-        "append-with-background-views" => {
-            append(&part, &tracewal::options().segment_sizes(16 << 10, 64 << 10), number());
-        }
-        "append-and-flush" => append_and_flush(&part),
         "go-on" => go_on(&part),
         "resume" => resume_again_and_again(&part),
         "end" => end_again_and_again(&part),
         "remove" => remove_again_and_again(&part),
-        "die-while-removing" => die_while_removing(&part, number()),
+        "die-while-removing" => die_while_removing(&part, argument.parse().unwrap()),
         other => panic!("no part is called {other}"),
     }
-}
-
-/// Appends a lane's events from number `from` on, until it is full.
-fn append_lane(board: &Board, session: &Session, lane: &Lane, on_board: u64, from: u64) {
-    for n in from..LANE_EVENTS {
-        board.begin(on_board, n);
-        let seq = session.append(lane.event(n)).unwrap();
-        board.acknowledge(on_board, n, seq);
-    }
-}
-
-fn append(part: &Part, options: &Options, threads: u64) {
-    let lanes: Vec<Lane> = (0..threads).map(Lane::whole).collect();
-    let store = options.clone().open(&part.store).unwrap();
-    part.board.set(STAGE, OPENED);
-    let session = store.session("s").start().unwrap();
-    part.board.set(STAGE, LOOPING);
-    std::thread::scope(|scope| {
-        for (on_board, lane) in (0..).zip(&lanes) {
-            let (board, session) = (&part.board, &session);
-            scope.spawn(move || append_lane(board, session, lane, on_board, 0));
-        }
-    });
-    child::wait_for_the_end();
-}
-
-fn append_and_flush(part: &Part) {
-    let lane = Lane::whole(0);
-    let store = options().open(&part.store).unwrap();
-    let session = store.session("s").start().unwrap();
-    part.board.set(STAGE, LOOPING);
-    std::thread::scope(|scope| {
-        scope.spawn(|| append_lane(&part.board, &session, &lane, 0, 0));
-        loop {
-            session.flush().unwrap();
-        }
-    });
 }
 
 /// Opens the store, which recovers what the last round left, resumes the session, and appends the round's own lane.
@@ -208,142 +158,16 @@ fn short(k: u64) -> String {
     format!("short {k}")
 }
 
-// What is measured.
-
-#[derive(Debug, Default)]
-struct Tally {
-    rounds: u64,
-    in_flight: u64,
-    behind_the_end: u64,
-    acknowledged: u64,
-}
-
-impl Tally {
-    /// Looks at the lanes of a child that was killed.
-    fn count(&mut self, board: &Board, lanes: u64, session: &Path) {
-        self.rounds += 1;
-        self.in_flight += u64::from((0..lanes).any(|lane| board.is_in_flight(lane)));
-        self.behind_the_end += u64::from(session.exists() && has_bytes_behind_the_end(session));
-        for lane in 0..lanes {
-            let begun = board.begun(lane);
-            self.acknowledged += begun - u64::from(board.is_in_flight(lane));
-        }
-    }
-
-    fn report(&self, scenario: &str) {
-        println!(
-            "{scenario}: {} rounds, {} killed with an append in flight, {} with a part of one behind the end of the log, {} events acknowledged",
-            self.rounds, self.in_flight, self.behind_the_end, self.acknowledged
-        );
-    }
-}
-
-/// Busy for a while: so short a time is not slept.
-fn linger(random: &mut Random, most: Duration) {
-    let until = Instant::now() + Duration::from_nanos(random.below(most.as_nanos().try_into().unwrap()));
-    while Instant::now() < until {
-        std::hint::spin_loop();
-    }
-}
-
-/// Kills the child when lane 0 has begun a random number of appends below `most`, or a little later.
-fn kill_while_appending(mut child: Child, random: &mut Random, most: u64) {
-    child.reach(LOOPING);
-    let target = random.below(most);
-    child.wait_until("append", |board| board.begun(0) > target);
-    linger(random, Duration::from_micros(100));
-    child.kill();
-}
-
-/// Opens the store as the next process would, and finds the session of a child that had got as far as starting it.
-fn reopen(store: &Path) -> (Store, SessionName) {
-    let store = options().open(store).unwrap();
-    let session = store.find("s").unwrap();
-    assert_eq!(store.health().failed_recoveries, vec![]);
-    (store, session)
-}
-
-/// Nothing of what a dead process leaves beside its log is left, but for a temporary name or an empty lock: they mean nothing.
-fn check_tidy(store: &Store) {
-    let entries = |folder: &str| {
-        let mut names = names(&store.path().join(folder));
-        names.retain(|name| !name.ends_with(".tmp"));
-        names
-    };
-    assert_eq!(entries("owners"), Vec::<String>::new(), "no owner entry is left");
-    assert_eq!(entries("writers").len(), 1, "no writer entry but ours is left");
-    assert_eq!(names(&store.path().join("trash")), Vec::<String>::new());
-    let making = names(&store.path().join("sessions")).into_iter().filter(|name| name.starts_with('.'));
-    assert_eq!(making.collect::<Vec<_>>(), Vec::<String>::new());
-}
-
-/// The view is there and says the status that the log gives.
-fn check_view(store: &Store, session: &SessionName, contents: &Contents) {
-    let view = std::fs::read(store.view(session)).expect("a view");
-    assert_eq!(status_in(&view), contents.status());
-    let losses = String::from_utf8(view).unwrap().contains("\"damage\":");
-    assert_eq!(losses, !contents.losses.is_empty(), "the view speaks of losses where there are any");
-}
-
-/// The log before anything has been recovered: with a mapped log a kill leaves nothing that has to be reported at all.
-fn check_before_recovery(path: &Path, session: &str, is_written: bool) {
-    let store = look(path);
-    let Ok(session) = store.find(session) else { return };
-    for loss in read(&store, &session, Reading::Whole).losses {
-        assert!(is_written && is_cut_off(&loss), "a kill left {loss:?}");
-    }
-}
-
 // The scenarios.
 
-struct Loop<'a> {
-    name: &'a str,
-    part: &'a str,
-    lanes: u64,
-    /// The most events of lane 0 before the kill.
-    most: u64,
-    is_written: bool,
-    /// A loop that does nothing but append.
-    is_tight: bool,
-}
-
-impl Loop<'_> {
-    /// Kills an appending child, on a store of its own.
-    fn kill(&self, folder: &Path, env: &[(&str, &str)], random: &mut Random) -> Board {
-        let board = Board::create(&folder.join("board"), self.lanes);
-        let child = Child::start_with(self.part, &folder.join("store"), &board, env);
-        kill_while_appending(child, random, self.most);
-        board
-    }
-
-    /// Looks at what the child has left, before recovery and after.
-    fn check(&self, folder: &Path, board: &Board) {
-        let path = folder.join("store");
-        check_before_recovery(&path, "s", self.is_written);
-        for status in views(&path).values() {
-            assert_eq!(status, "running", "what a view says before its session has ended");
-        }
-        let (store, session) = reopen(&path);
-        let contents = read(&store, &session, Reading::Whole);
-        let lanes: Vec<_> = (0..self.lanes).map(|lane| (lane, board, lane)).collect();
-        contents.check_lanes(&lanes);
-        contents.check_endings();
-        assert!(contents.is_crashed() && contents.losses.iter().all(is_cut_off), "{:?}", contents.losses);
-        assert!(self.is_written || contents.losses.is_empty());
-        assert_eq!(store.verify(&session).unwrap(), contents.losses);
-        check_view(&store, &session, &contents);
-        check_tidy(&store);
-    }
-}
-
-fn kill_loops(case: &Loop<'_>) {
+fn kill_loops(case: &Loop) {
     let mut random = Random::named(case.name);
     let mut tally = Tally::default();
     for _ in 0..rounds() {
         let folder = tempfile::tempdir().unwrap();
         let board = case.kill(folder.path(), &[], &mut random);
         tally.count(&board, case.lanes, &folder.path().join("store/sessions/s"));
-        case.check(folder.path(), &board);
+        case.check(folder.path(), &board).unwrap_or_else(|wrong| panic!("{wrong}"));
     }
     tally.report(case.name);
     if case.is_tight {
@@ -367,7 +191,7 @@ fn a_kill_tells_when_records_are_published_wrongly() {
             let folder = tempfile::tempdir().unwrap();
             let board = case.kill(folder.path(), &[("TRACEWAL_FAULT", fault)], &mut random);
             let check = std::panic::AssertUnwindSafe(|| case.check(folder.path(), &board));
-            caught += u64::from(std::panic::catch_unwind(check).is_err());
+            caught += u64::from(!matches!(std::panic::catch_unwind(check), Ok(Ok(_))));
         }
         println!("{fault}: noticed in {caught} of {} rounds", rounds());
         assert!(caught > 0, "{fault} goes unnoticed");
@@ -376,98 +200,42 @@ fn a_kill_tells_when_records_are_published_wrongly() {
 
 #[test]
 fn killed_while_one_thread_appends() {
-    kill_loops(&Loop {
-        name: "one thread",
-        part: "append 1",
-        lanes: 1,
-        most: 4000,
-        is_written: false,
-        is_tight: true,
-    });
+    kill_loops(&kills::ONE_THREAD);
 }
 
 #[test]
 fn killed_while_two_threads_append() {
-    kill_loops(&Loop {
-        name: "two threads",
-        part: "append 2",
-        lanes: 2,
-        most: 2000,
-        is_written: false,
-        is_tight: true,
-    });
+    kill_loops(&kills::TWO_THREADS);
 }
 
 #[test]
 fn killed_while_eight_threads_append() {
-    kill_loops(&Loop {
-        name: "eight threads",
-        part: "append 8",
-        lanes: 8,
-        most: 500,
-        is_written: false,
-        is_tight: true,
-    });
+    kill_loops(&kills::EIGHT_THREADS);
 }
 
 #[test]
 fn killed_while_records_are_written_with_calls() {
-    kill_loops(&Loop {
-        name: "plain writes",
-        part: "append-written 2",
-        lanes: 2,
-        most: 1000,
-        is_written: true,
-        is_tight: true,
-    });
+    kill_loops(&kills::PLAIN_WRITES);
 }
 
 #[test]
 fn killed_while_every_append_is_synced() {
-    kill_loops(&Loop {
-        name: "durable appends",
-        part: "append-durable 2",
-        lanes: 2,
-        most: 40,
-        is_written: false,
-        is_tight: false,
-    });
+    kill_loops(&kills::DURABLE_APPENDS);
 }
 
 #[test]
 fn killed_while_the_log_is_synced_all_the_time() {
-    kill_loops(&Loop {
-        name: "syncing",
-        part: "append-syncing 2",
-        lanes: 2,
-        most: 4000,
-        is_written: false,
-        is_tight: false,
-    });
+    kill_loops(&kills::SYNCING);
 }
 
 #[test]
 fn killed_while_materialising() {
-    kill_loops(&Loop {
-        name: "materialising",
-        part: "append-and-flush",
-        lanes: 1,
-        most: 1500,
-        is_written: false,
-        is_tight: false,
-    });
+    kill_loops(&kills::MATERIALISING);
 }
 
 #[test]
 fn killed_while_views_are_made_in_the_background() {
-    kill_loops(&Loop {
-        name: "background views",
-        part: "append-with-background-views 1",
-        lanes: 1,
-        most: 8000,
-        is_written: false,
-        is_tight: false,
-    });
+    kill_loops(&kills::BACKGROUND_VIEWS);
 }
 
 /// Also while opening, recovering and resuming: the kill does not wait for the loop.

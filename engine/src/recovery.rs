@@ -214,15 +214,13 @@ fn was_another_boot(layout: &Layout, session: &SessionName, here: &Identity) -> 
 /// What is lost of a log of which no segment can be read. `None`: one can, or a newer version may.
 pub(crate) fn unreadable(folder: &Path) -> Result<Option<Vec<Loss>>> {
     let mut log = open(folder)?;
-    if log.headers().next().is_some() {
+    if log.headers().next().is_some() || log.too_new().is_some() {
         return Ok(None);
     }
     let mut losses = Vec::new();
     while let Some(item) = log.next().map_err(|e| Error::io("read", folder, e))? {
-        match item {
-            Item::Loss(loss) if loss.kind == LossKind::TooNew => return Ok(None),
-            Item::Loss(loss) => losses.push(loss),
-            _ => {}
+        if let Item::Loss(loss) = item {
+            losses.push(loss);
         }
     }
     Ok(Some(losses))
@@ -295,15 +293,11 @@ fn open(folder: &Path) -> Result<Log> {
 fn survey(folder: &Path, here: &Identity) -> Result<Survey> {
     let failed = |e| Error::io("read", folder, e);
     let mut log = open(folder)?;
+    // Wherever in the log it is, and though the others can be read: what is in it is not ours to go on with.
+    if let Some(number) = log.too_new() {
+        return Err(Error::TooNew { path: folder.join(segment_file(number)) });
+    }
     let Some(last) = log.headers().last().cloned() else {
-        // Not one that can be read. That a newer version wrote them is another matter than damage.
-        while let Some(item) = log.next().map_err(failed)? {
-            if let Item::Loss(loss) = item
-                && loss.kind == LossKind::TooNew
-            {
-                return Err(Error::TooNew { path: folder.join(loss.file) });
-            }
-        }
         return Err(Error::io("find a segment to read in", folder, std::io::ErrorKind::InvalidData.into()));
     };
     // Not what the owner entry says: it may be of a run that never began, or, after a power cut, of the one before.
@@ -337,9 +331,6 @@ fn survey(folder: &Path, here: &Identity) -> Result<Survey> {
                     }
                     _ => {}
                 }
-            }
-            Item::Loss(loss) if loss.kind == LossKind::TooNew => {
-                return Err(Error::TooNew { path: folder.join(loss.file) });
             }
             Item::Loss(loss) => survey.losses.push(loss),
             Item::Poison(_) => survey.poisoned = true,

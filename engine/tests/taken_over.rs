@@ -24,7 +24,10 @@ fn a_live_session_without_an_owner_entry_is_still_busy() {
             std::fs::remove_file(&entry).unwrap();
         }
         let other = Options::without_views().open(folder.path()).unwrap();
-        assert!(matches!(other.session("s").resume(), Err(Error::Busy { .. })), "damaged: {damage}");
+        let Err(Error::Busy { holder, .. }) = other.session("s").resume() else {
+            panic!("damaged: {damage}")
+        };
+        assert_eq!(holder.pid, std::process::id(), "its writer's own entry says who it is");
         assert!(matches!(other.remove(session.name()), Err(Error::Busy { .. })));
         for n in 0..10 {
             session.append(Note::new(format!("{n}"))).unwrap();
@@ -146,4 +149,30 @@ fn every_repair_keeps_the_log_as_it_was() {
         0,
         "what is pruned is gone"
     );
+}
+
+/// A session that was poisoned is not sealed. Its own process may open it again, also when the owner entry is lost.
+#[test]
+fn a_poisoned_session_without_an_owner_entry_is_free_when_it_is_dropped() {
+    struct Broken(AtomicBool);
+    impl Gate for Broken {
+        fn before(&self, step: Step<'_>) -> std::io::Result<()> {
+            let is_segment = matches!(step, Step::Sync(path) if path.ends_with("1.wal"));
+            if is_segment && self.0.load(Ordering::SeqCst) {
+                return Err(std::io::Error::from_raw_os_error(5));
+            }
+            Ok(())
+        }
+    }
+    let (folder, broken) = (tempfile::tempdir().unwrap(), Arc::new(Broken(AtomicBool::new(false))));
+    let store = Options::without_views().gate(broken.clone()).open(folder.path()).unwrap();
+    let session = store.session("s").start().unwrap();
+    broken.0.store(true, Ordering::SeqCst);
+    assert!(matches!(session.append_durable(Note::new("n")), Err(Error::Poisoned { .. })));
+    std::fs::remove_file(folder.path().join("owners/s")).unwrap();
+    // As long as it is open it is nobody else's.
+    assert!(matches!(store.session("s").resume(), Err(Error::Busy { .. })));
+    drop(session);
+    broken.0.store(false, Ordering::SeqCst);
+    assert_eq!(store.session("s").resume().unwrap().run(), 2);
 }

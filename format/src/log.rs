@@ -10,7 +10,7 @@ use crate::event::{Event, Gap, Malformed};
 use crate::record::{self, RECORD_HEADER, RecordHeader, align};
 use crate::segment::{
     CLAIMS_AT, HEADER_COPY_AT, HEADER_LEN, HEADER_PAGE, Header, HeaderError, NUMBER_MAX, SEAL_AT, SEAL_LEN,
-    SLOT_LEN, SLOTS_AT, Seal, Slot, claimed_slots, slot_time,
+    SLOT_LEN, SLOTS, SLOTS_AT, Seal, Slot, claimed_slots, slot_time,
 };
 use crate::time::Time;
 
@@ -136,6 +136,12 @@ impl<S: LogSource> LogReader<S> {
     #[must_use]
     pub fn last_segment(&self) -> u64 {
         self.segments.last().map_or(0, |s| s.number)
+    }
+
+    /// The number of the first segment that only a newer version can read.
+    #[must_use]
+    pub fn too_new(&self) -> Option<u64> {
+        self.segments.iter().find(|s| matches!(s.content, Content::TooNew { .. })).map(|s| s.number)
     }
 
     /// Begins at the first event at or behind `seq`, without reading the segments before it. Losses before it are not
@@ -305,14 +311,20 @@ impl<S: LogSource> LogReader<S> {
         let mut slots = Vec::new();
         if header.run_first_segment == number {
             let word = at(CLAIMS_AT, 4).first_chunk().map_or(0, |word| u32::from_le_bytes(*word));
-            match claimed_slots(word) {
-                Some(claimed) => {
-                    for slot in 0..claimed {
-                        let from = SLOTS_AT + u64::from(slot) * 512;
-                        slots.push((slot, Slot::decode(at(from, SLOT_LEN), &salted, slot)));
-                    }
+            let claimed = claimed_slots(word);
+            let mut uncounted = claimed.is_none();
+            for slot in 0..SLOTS {
+                let from = SLOTS_AT + u64::from(slot) * 512;
+                let content = Slot::decode(at(from, SLOT_LEN), &salted, slot);
+                let is_claimed = slot < claimed.unwrap_or(0);
+                // A valid one is not there by chance: it is the word that has lost it.
+                uncounted |= !is_claimed && content.is_some();
+                if is_claimed || content.is_some() {
+                    slots.push((slot, content));
                 }
-                None => page_damage.push((CLAIMS_AT, 4)),
+            }
+            if uncounted {
+                page_damage.push((CLAIMS_AT, 4));
             }
         }
         page_damage.sort_unstable();
@@ -413,12 +425,8 @@ impl<S: LogSource> LogReader<S> {
             return Ok(None);
         };
         let (p, avail) = (self.position, readable.avail());
-        let header = if p + 24 <= avail {
-            RecordHeader::decode(self.source.read(p, RECORD_HEADER)?, &readable.salted, p)
-                .filter(|header| header.end(p) <= avail)
-        } else {
-            None
-        };
+        let header = RecordHeader::decode(self.source.read(p, RECORD_HEADER)?, &readable.salted, p)
+            .filter(|header| header.end(p) <= avail);
         let Some(header) = header else {
             return self.no_record_here();
         };

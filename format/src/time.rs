@@ -30,7 +30,7 @@ impl Time {
     /// Nanoseconds since the epoch, clamped to 64 bits (years 1677 to 2262).
     #[must_use]
     pub fn as_ns_i64(self) -> i64 {
-        i64::try_from(self.0).unwrap_or(if self.0 < 0 { i64::MIN } else { i64::MAX })
+        i64::try_from(self.0.clamp(i64::MIN.into(), i64::MAX.into())).unwrap_or_default()
     }
 
     /// Whole milliseconds since the epoch, rounded down.

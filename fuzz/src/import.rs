@@ -19,7 +19,8 @@ pub fn check(source: Source, bytes: &[u8]) {
         segment.event(time, &event);
         Ok::<(), Infallible>(())
     };
-    let report = convert(&transcript, Lines::new(BufReader::new(bytes)), None, &mut sink).expect("nothing to refuse");
+    let report =
+        convert(&transcript, Lines::new(BufReader::new(bytes)), None, &mut sink).expect("nothing to refuse");
     assert!(report.represented <= report.lines, "no line counts twice");
     check_view(&[(1, segment.finish(64).as_slice())]);
 }

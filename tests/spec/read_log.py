@@ -396,12 +396,14 @@ class Segment:
         return None, any(magic)
 
     def claims(self):
-        """(number of claimed slots, is bad)."""
+        """(the numbers of the claimed slots, whether the word has not counted them all)."""
         if self.header.run_first != self.number:
-            return 0, False
+            return [], False
         word, = struct.unpack_from("<I", self.page, CLAIMS)
         k = word & 255
-        return (min(4, k), False) if word == k * 0x01010101 else (0, True)
+        counted = min(4, k) if word == k * 0x01010101 else 0
+        claimed = [n for n in range(4) if n < counted or self.slot(n).valid]
+        return claimed, word != k * 0x01010101 or len(claimed) > counted
 
     def page_places(self):
         """The bad places of the header page, in order of offset."""
@@ -411,12 +413,14 @@ class Segment:
 
     def slots(self):
         """The claimed crash slots."""
-        for n in range(self.claims()[0]):
-            raw = self.page[2048 + 512 * n:2560 + 512 * n]
-            (version, found_by, state, _, signal, _, pid, _, time, _, _, length, _, text, checksum) = SLOT.unpack(raw)
-            valid = (version == 1 and length <= 448 and state in (1, 2)
-                     and checksum == crc32(self.header.salt + struct.pack("<I", n) + raw[:508]))
-            yield Slot(self.header.run, n, self.header.wall, valid, found_by, state, signal, pid, time, text[:length])
+        return [self.slot(n) for n in self.claims()[0]]
+
+    def slot(self, n):
+        raw = self.page[2048 + 512 * n:2560 + 512 * n]
+        (version, found_by, state, _, signal, _, pid, _, time, _, _, length, _, text, checksum) = SLOT.unpack(raw)
+        valid = (version == 1 and length <= 448 and state in (1, 2)
+                 and checksum == crc32(self.header.salt + struct.pack("<I", n) + raw[:508]))
+        return Slot(self.header.run, n, self.header.wall, valid, found_by, state, signal, pid, time, text[:length])
 
 
 def last_nonzero(data, start):

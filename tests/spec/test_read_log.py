@@ -917,7 +917,7 @@ class CrashSlots(Case):
 
     def test_claimed(self):
         a = Wal().claim(2)
-        a.slot(0, signal=11, text="böse".encode(), ns=5 * 10 ** 6, found_by=1).slot(1, signal=34, found_by=77).slot(2)
+        a.slot(0, signal=11, text="böse".encode(), ns=5 * 10 ** 6, found_by=1).slot(1, signal=34, found_by=77).slot(2, good=False)
         a.note(ns=10 ** 6)
         line = note(1).replace(self.NOW, "1773568800001")
         self.check(read(a), line, crashed(1, 0, "5", '"reason":"böse","signal":"SIGSEGV","pid":9,"foundBy":"panic-hook"'),
@@ -939,10 +939,17 @@ class CrashSlots(Case):
         self.check(read(a.claim(200)), *[crashed(1, n, self.NOW, bad) for n in range(4)])
 
     def test_claims_word(self):
-        a = Wal().slot(0)
+        a, bad = Wal(), lost("1.wal", 2040, 4)
         self.check(read(a))
-        self.check(read(a.put(2040, b"\1\0\0\0")), lost("1.wal", 2040, 4))
-        self.check(read(a.put(2040, b"\0\0\0\1")), lost("1.wal", 2040, 4))
+        self.check(read(a.put(2040, b"\1\0\0\0")), bad)
+        self.check(read(a.put(2040, b"\0\0\0\1")), bad)
+        # A valid slot counts, whatever the word says; one that is not valid does not.
+        rest = '"reason":"unknown","pid":9,"foundBy":"handler"'
+        a = Wal().slot(0, good=False).slot(2)
+        for word in (b"\0\0\0\0", b"\1\0\0\0", b"\0\0\0\1"):
+            self.check(read(a.put(2040, word)), bad, crashed(1, 2, self.NOW, rest))
+        self.check(read(a.claim(1)), bad, crashed(1, 0, self.NOW, '"reason":"unknown","foundBy":"handler"'),
+                   crashed(1, 2, self.NOW, rest))
         b = Wal(run_first=7).slot(0).claim(1)
         self.check(read(b))
 

@@ -1,6 +1,6 @@
 //! What is left on disk, as a test sees it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,9 @@ use tracewal::{Access, Item, Loss, LossKind, Reading, SessionName, Store};
 use tracewal_format::log::{LogReader, LogSource};
 
 use super::board::Board;
+use super::wal::Segment;
 use super::words::{Lane, lane_and_number};
+use super::wrong::{Wrong, ensure};
 
 /// A log, read to its end.
 #[derive(Debug, Default, PartialEq)]
@@ -103,39 +105,67 @@ impl Contents {
     }
 
     /// I3: numbers without a hole, and in each lane of the board every event that was acknowledged, with the number that its append
-    /// returned, in order, once, as it was, and none that was never appended.
+    /// returned, in order, once, as it was, and none that was never appended. How many of those that were acknowledged are there.
+    pub(crate) fn compare_lanes(&self, lanes: &[(u64, &Board, u64)]) -> Result<u64, Wrong> {
+        self.compare_lanes_through(u64::MAX, lanes)
+    }
+
+    /// The same, where of events with numbers above `through` nothing was promised.
+    pub(crate) fn compare_lanes_through(
+        &self,
+        through: u64,
+        lanes: &[(u64, &Board, u64)],
+    ) -> Result<u64, Wrong> {
+        for (expected, seen) in (1..).zip(&self.events) {
+            ensure(seen.seq == expected, || format!("event {} stands where {expected} should", seen.seq))?;
+        }
+        let texts: BTreeMap<u64, (Lane, &Board, u64)> = lanes
+            .iter()
+            .map(|&(lane, board, on_board)| (lane, (Lane::new(lane, board.begun(on_board)), board, on_board)))
+            .collect();
+        let mut found: BTreeMap<u64, Vec<u64>> = lanes.iter().map(|(lane, ..)| (*lane, Vec::new())).collect();
+        for seen in self.events.iter().filter(|seen| matches!(seen.what, What::Note(_))) {
+            let (lane, n) = lane_and_number(seen.note());
+            let Some((texts, board, on_board)) = texts.get(&lane) else {
+                return Err(format!("lane {lane} was never written").into());
+            };
+            ensure(n < board.begun(*on_board), || format!("event {n} of lane {lane} was never appended"))?;
+            ensure(seen.note() == texts.text(n), || format!("event {n} of lane {lane} has changed"))?;
+            let seq = board.acknowledged(*on_board, n).unwrap_or(seen.seq);
+            ensure(seen.seq == seq, || {
+                format!("event {n} of lane {lane} has another number than was returned")
+            })?;
+            found.get_mut(&lane).unwrap().push(n);
+        }
+        let (mut survived, mut lost, mut again) = (0, 0, 0);
+        for (lane, numbers) in &found {
+            let (_, board, on_board) = &texts[lane];
+            let different: BTreeSet<u64> = numbers.iter().copied().collect();
+            again += numbers.len() - different.len();
+            let promised = |n: &u64| board.acknowledged(*on_board, *n).is_some_and(|seq| seq <= through);
+            for n in (0..board.begun(*on_board)).filter(promised) {
+                *(if different.contains(&n) { &mut survived } else { &mut lost }) += 1;
+            }
+        }
+        if lost > 0 {
+            return Err(Wrong::Lost(lost, "acknowledged and gone".to_owned()));
+        }
+        if again > 0 {
+            return Err(Wrong::Duplicated(again as u64, "there more than once".to_owned()));
+        }
+        let is_in_order = |numbers: &Vec<u64>| (0..).zip(numbers).all(|(expected, n)| expected == *n);
+        ensure(found.values().all(is_in_order), || "events of a lane are out of order".to_owned())?;
+        Ok(survived)
+    }
+
+    /// The same, for those who go no further when something is wrong.
     pub(crate) fn check_lanes(&self, lanes: &[(u64, &Board, u64)]) {
         self.check_lanes_through(u64::MAX, lanes);
     }
 
     /// The same, where of events with numbers above `through` nothing was promised.
     pub(crate) fn check_lanes_through(&self, through: u64, lanes: &[(u64, &Board, u64)]) {
-        for (expected, seen) in (1..).zip(&self.events) {
-            assert_eq!(seen.seq, expected, "sequence numbers have no hole");
-        }
-        let mut next: BTreeMap<u64, u64> = lanes.iter().map(|(lane, ..)| (*lane, 0)).collect();
-        let texts: BTreeMap<u64, (Lane, &Board, u64)> = lanes
-            .iter()
-            .map(|&(lane, board, on_board)| (lane, (Lane::new(lane, board.begun(on_board)), board, on_board)))
-            .collect();
-        for seen in self.events.iter().filter(|seen| matches!(seen.what, What::Note(_))) {
-            let (lane, n) = lane_and_number(seen.note());
-            let (texts, board, on_board) = texts.get(&lane).expect("a lane that was written");
-            let next = next.get_mut(&lane).unwrap();
-            assert_eq!(n, *next, "events of lane {lane} are in order, each once");
-            *next += 1;
-            assert!(n < board.begun(*on_board), "event {n} of lane {lane} was never appended");
-            assert_eq!(seen.note(), texts.text(n), "event {n} of lane {lane} is what was appended");
-            if let Some(seq) = board.acknowledged(*on_board, n) {
-                assert_eq!(seen.seq, seq, "event {n} of lane {lane} has the number that was returned");
-            }
-        }
-        for (lane, found) in next {
-            let (_, board, on_board) = &texts[&lane];
-            let promised = |n: &u64| board.acknowledged(*on_board, *n).is_some_and(|seq| seq <= through);
-            let lost = (found..board.begun(*on_board)).find(promised);
-            assert_eq!(lost, None, "an event of lane {lane} was acknowledged and is gone");
-        }
+        self.compare_lanes_through(through, lanes).unwrap_or_else(|wrong| panic!("{wrong}"));
     }
 
     /// Every run has one ending or one crash record.
@@ -219,6 +249,6 @@ pub(crate) fn has_bytes_behind_the_end(session: &Path) -> bool {
     let number = |name: &String| name.strip_suffix(".wal").and_then(|n| n.parse::<u64>().ok());
     let Some(last) = names(session).iter().filter_map(number).max() else { return false };
     let bytes = fs::read(session.join(format!("{last}.wal"))).unwrap();
-    let end = record_ends(&bytes).last().map_or(4096, |(_, end)| *end);
+    let end = Segment::walk(last, &bytes).end;
     bytes.get(end..).unwrap_or_default().iter().any(|byte| *byte != 0)
 }

@@ -5,9 +5,18 @@
 
 pub(crate) mod board;
 pub(crate) mod child;
+pub(crate) mod damage;
+pub(crate) mod damage_log;
 pub(crate) mod door;
+#[cfg(target_os = "linux")]
+pub(crate) mod faults;
 pub(crate) mod image;
+pub(crate) mod kills;
 pub(crate) mod log;
+#[cfg(target_os = "linux")]
+pub(crate) mod power_cut_run;
+#[cfg(target_os = "linux")]
+pub(crate) mod power_cuts;
 pub(crate) mod random;
 pub(crate) mod seccomp;
 pub(crate) mod shadow;
@@ -15,4 +24,6 @@ pub(crate) mod shadow_cut;
 pub(crate) mod shadow_ledger;
 pub(crate) mod small_disk;
 pub(crate) mod trials;
+pub(crate) mod wal;
 pub(crate) mod words;
+pub(crate) mod wrong;

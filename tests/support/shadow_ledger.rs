@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use tracewal::{Loss, LossKind, Session, SessionName};
 
 use super::log::{Contents, Seen, What};
+use super::wrong::Wrong;
 
 /// One session, as the run that wrote it knows it. Moments are those of a shadow.
 #[derive(Clone, Debug)]
@@ -214,17 +215,17 @@ impl Track {
 
     /// I2, I3: what a recovered log may hold after a power cut at this moment. `others_boot`: the log was written before this boot,
     /// as far as its readers can see.
-    pub(crate) fn check(&self, contents: &Contents, moment: usize, others_boot: bool) -> Result<(), String> {
+    pub(crate) fn check(&self, contents: &Contents, moment: usize, others_boot: bool) -> Result<(), Wrong> {
         let possible = &self.attempted[..self.possible(moment)];
         let required = self.required(moment);
         let reported: BTreeSet<u64> = numbers_lost(contents).collect();
         let mut next = 1;
         for (place, seen) in contents.events.iter().enumerate() {
             if seen.seq < next {
-                return Err(format!("event {} comes behind {}", seen.seq, next - 1));
+                return Err(Wrong::Duplicated(1, format!("event {} comes behind {}", seen.seq, next - 1)));
             }
             if let Some(silent) = (next..seen.seq).find(|seq| !reported.contains(seq)) {
-                return Err(format!("event {silent} is missing and not reported"));
+                return Err(Wrong::Lost(1, format!("event {silent} is missing and not reported")));
             }
             next = seen.seq + 1;
             let appended = usize::try_from(seen.seq - 1).ok().and_then(|at| possible.get(at));
@@ -235,28 +236,29 @@ impl Track {
                 && seen.what == What::Crashed(seen.run)
                 && !contents.events[..place].iter().any(|before| before.ends(seen.run));
             if !is_recoverys {
-                return Err(format!("event {} was never appended: {:?}", seen.seq, seen.what));
+                return Err(format!("event {} was never appended: {:?}", seen.seq, seen.what).into());
             }
             if seen.seq <= required {
-                return Err(format!(
-                    "durable event {} is gone; recovery's crash record has its number",
-                    seen.seq
-                ));
+                let what =
+                    format!("durable event {} is gone; recovery's crash record has its number", seen.seq);
+                return Err(Wrong::Lost(1, what));
             }
         }
-        if (next..=required).any(|seq| !self.lost.contains(&seq)) {
-            return Err(format!("durable through {required}, and the log ends at {}", next - 1));
+        let gone = (next..=required).filter(|seq| !self.lost.contains(seq)).count() as u64;
+        if gone > 0 {
+            let what = format!("durable through {required}, and the log ends at {}", next - 1);
+            return Err(Wrong::Lost(gone, what));
         }
         for loss in &contents.losses {
             let Some((first, last)) = loss.missing else { continue };
             let new: Vec<u64> = (first..=last).filter(|seq| !self.lost.contains(seq)).collect();
             if let Some(seq) = new.iter().find(|seq| **seq <= required) {
-                return Err(format!("durable event {seq} is lost: {loss:?}"));
+                return Err(Wrong::Lost(1, format!("durable event {seq} is lost: {loss:?}")));
             }
             // A segment that is not there or has no header left cannot say of which boot it was.
             let can_tell = others_boot && loss.offset > 0;
             if can_tell && !new.is_empty() && loss.kind != LossKind::Unsynced {
-                return Err(format!("what a power cut took is called something else: {loss:?}"));
+                return Err(format!("what a power cut took is called something else: {loss:?}").into());
             }
         }
         Ok(())

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 /// A folder where a sync costs nothing: in memory, if there is such a place.
 pub(crate) fn in_memory() -> tempfile::TempDir {
@@ -62,9 +63,14 @@ impl SmallDisk {
         self.folder.path().join("disk")
     }
 
-    /// Makes it read-only.
+    /// Makes it read-only. A child that another test is just starting has a copy of every descriptor until it is another program: as
+    /// long as one of them is open for writing, the disk is busy.
     pub(crate) fn make_read_only(&self) {
-        run(Command::new("mount").args(["-o", "remount,ro"]).arg(self.path())).unwrap();
+        let until = Instant::now() + Duration::from_secs(10);
+        while let Err(why) = run(Command::new("mount").args(["-o", "remount,ro"]).arg(self.path())) {
+            assert!(Instant::now() < until, "{why}");
+            std::thread::yield_now();
+        }
     }
 
     /// Fills it to the last block with a file of this name.
