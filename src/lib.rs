@@ -78,6 +78,15 @@ pub mod fold {
     pub use tracewal_compact::{FOLD_VERSION, Fold, OpenSpan, RenderError, Summary, open_spans, render};
 }
 
+/// Why a session stopped: what its view says in `close` and `incidents`, as [`Summary`](fold::Summary) has it.
+pub mod incident {
+    pub use tracewal_compact::incident::{
+        Action, Advice, Cause, Close, CloseKind, Confidence, Cover, CrashKind, Execution, Facts, Incident,
+        Incidents, Missing, Phase, Piece, Provenance, Recovery, RetryBudget, SideEffect, advice_sentence,
+        sentence,
+    };
+}
+
 /// The door to the disk, at which tests can delay or fail any step.
 pub mod disk {
     pub use tracewal_engine::{Disk, Gate, Step};

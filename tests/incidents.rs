@@ -943,8 +943,7 @@ fn die_again(part: &Part, first: &str) {
 ///
 /// Guard: `NearestAction`.
 ///
-/// What a later derivation adds: kind and origin of the action, its ancestors by `parentActionId`, and a sentence for people. All it needs
-/// is in the log, in order, and is not changed by what comes later.
+/// How a store tells its sessions of such actions is in `tests/lifecycle.rs`.
 #[test]
 fn l1() {
     let mut row = Row::new("L1");
@@ -984,7 +983,8 @@ fn l1() {
         };
         let close = &view_of(&store, "s")["close"];
         assert_eq!(close["actionId"].as_str(), expected.as_deref(), "the nearest open action");
-        assert_eq!(close["kind"].as_str(), expected.map(|_| kind));
+        // A completed session that nothing covered has nothing to explain.
+        assert_eq!(close["kind"].as_str(), expected.map(|_| kind).or((kind == "crashed").then_some(kind)));
     });
     row.case("one dispose of everything, over five sessions", 100, 4, |_| {
         let folder = folder();
@@ -1045,7 +1045,7 @@ fn events<T>(store: &Store, id: &str, pick: impl Fn(&Event<'_>) -> Option<T>) ->
 ///
 /// Guards: `CopyUnproved`, `FirstCrashStands`.
 ///
-/// What a later derivation adds: the cause, as the first terminal candidate of that evidence, and the bounds on how much is kept and shown.
+/// What is derived from such evidence is in `compact/tests/incident_table.rs`.
 #[test]
 fn l2() {
     let mut row = Row::new("L2");
