@@ -112,6 +112,9 @@ impl Fold {
         };
         self.actions.add(&event, entry.seq);
         self.runs.add(position, (entry.seq, entry.time), &event, &self.actions);
+        if matches!(event, Event::SessionEnded(_) | Event::RunEnded(_)) {
+            self.runs.ended_at(position, self.places.place(entry.segment, entry.offset));
+        }
         let now = |spans| Now { seq: entry.seq, actions: &self.actions, spans };
         match &event {
             Event::SessionStarted(e) => self.add_session(e),
@@ -218,7 +221,14 @@ impl Fold {
         let crash = self.summary.crash.as_ref();
         let deciding = crash.map_or_else(|| self.runs.deciding(), |crash| Some(crash.run));
         let root = self.root;
-        let open = self.spans.iter().filter(|(span, row)| *span != root && row.end.is_none());
+        // Open when their own run ended: what is said of them behind that is clean-up.
+        let open = self.spans.iter().filter(|(span, row)| {
+            let ending = self.runs.ending_at(row.run);
+            *span != root
+                && ending.is_some_and(|ending| {
+                    row.start.is_some_and(|start| start < ending) && row.end.is_none_or(|end| end > ending)
+                })
+        });
         let cut_short: BTreeSet<u32> = open.map(|(_, row)| row.run).collect();
         let is_cut_short =
             |run: u32| self.runs.position(run).is_some_and(|position| cut_short.contains(&position));

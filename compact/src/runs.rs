@@ -7,6 +7,7 @@ use tracewal_format::time::Time;
 
 use crate::actions::{Cover, OpenActions};
 use crate::ids::at;
+use crate::places::Place;
 
 /// The ending record of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +65,8 @@ struct Kept {
     slot_crash: Option<String>,
     session_end: Option<SessionEnd>,
     run_end: Option<RunEndReason>,
+    /// Where its first ending stands.
+    ending_at: Option<Place>,
     /// The lifecycle action that was open at `run_end`.
     run_end_cover: Option<Cover>,
     /// The lifecycle action that was open when another run went on.
@@ -116,6 +119,7 @@ impl Runs {
                     slot_crash: None,
                     session_end: None,
                     run_end: None,
+                    ending_at: None,
                     run_end_cover: None,
                     cover: None,
                 });
@@ -215,6 +219,18 @@ impl Runs {
         let is_left =
             self.last_of_embedder == Some(self.last) && matches!(ending(kept), Some(Ending::RunEnded));
         is_left.then_some(kept.run_end_cover.as_ref())
+    }
+
+    /// The run at `position` has an ending at this place.
+    pub(crate) fn ended_at(&mut self, position: u32, place: Option<Place>) {
+        if let Some(kept) = self.get_mut(position) {
+            kept.ending_at = kept.ending_at.or(place);
+        }
+    }
+
+    /// Where the first ending of the run at `position` stands.
+    pub(crate) fn ending_at(&self, position: u32) -> Option<Place> {
+        self.get(position)?.ending_at
     }
 
     /// The position of run `number`.

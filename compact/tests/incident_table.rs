@@ -587,6 +587,11 @@ const RECOVERED: &[Row] = &[
          recovered: provider-transport-disconnect #2 @before-first-progress high",
     ),
     (
+        "what breaks behind the retry breaks the next attempt, and what comes late makes nothing good",
+        "start a; retry a; drop a; text a; error",
+        "provider-transport-disconnect #3 @before-first-progress high offer-continue(visible-output)",
+    ),
+    (
         "a retry alone makes nothing good",
         "start a; drop a; retry a; start a; error",
         "provider-transport-disconnect #2 @before-first-progress high auto-retry(nothing-shown-no-tool-ran)",

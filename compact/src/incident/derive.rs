@@ -284,7 +284,8 @@ impl Story {
         }
         let mut first: Option<(Candidate, Option<u64>)> = None;
         let mut consider = |candidate: Candidate, attempt: Option<u64>| {
-            if first.as_ref().is_none_or(|(first, _)| candidate.place < first.place) {
+            let is_before = |first: &Candidate| (candidate.place, candidate.own) < (first.place, first.own);
+            if first.as_ref().is_none_or(|(first, _)| is_before(first)) {
                 first = Some((candidate, attempt));
             }
         };

@@ -84,6 +84,8 @@ pub(crate) struct Known {
     pub(crate) started: bool,
     /// Evidence is about it, and not spans alone.
     pub(crate) evidenced: bool,
+    /// Evidence says that it starts: whoever says that says the rest too.
+    pub(crate) declared: bool,
     /// Evidence is about its tools.
     tools_evidenced: bool,
     pub(crate) progress: bool,
@@ -164,7 +166,7 @@ impl Known {
 
     /// It is said to have started, and not to have completed; or something of it was given up.
     pub(crate) fn is_unfinished(&self) -> bool {
-        self.given_up || (self.started && self.evidenced && !self.completed)
+        self.given_up || (self.declared && !self.completed)
     }
 
     /// Something was shown.
@@ -320,7 +322,7 @@ impl Known {
     pub(crate) fn facts(&self, besides: Missing) -> Facts {
         let mut missing = besides;
         missing.add(Missing::START, !self.started);
-        missing.add(Missing::SPANS_ONLY, !self.evidenced);
+        missing.add(Missing::SPANS_ONLY, self.started && !self.declared);
         missing.add(Missing::MATERIALISATION, self.missing_materialisation);
         missing.add(Missing::EXECUTION_START, self.missing_execution);
         missing.add(Missing::BOUNDARY, self.began_unknown || self.span_is_all());

@@ -131,18 +131,29 @@ impl Story {
     }
 
     /// The attempt that evidence is about. `None`: the run as a whole.
-    fn about(&mut self, what: Option<What>, id: Option<&str>, says: bool, now: &Now<'_>) -> Option<Which> {
+    fn about(
+        &mut self,
+        what: Option<What>,
+        id: Option<&str>,
+        is_candidate: bool,
+        now: &Now<'_>,
+    ) -> Option<Which> {
         let id = id.filter(|id| (1..=ID_MAX).contains(&id.len()));
-        let may_begin = says && !matches!(what, Some(What::Retry | What::Recovery | What::CleanUp));
+        let may_begin = (what.is_some() || is_candidate)
+            && !matches!(what, Some(What::Retry | What::Recovery | What::CleanUp));
         let Some(id) = id else {
             return match self.lanes.newest() {
-                Some(newest) => Some(self.renewed(newest, what, now)),
+                Some(newest) => Some(self.renewed(newest, what, is_candidate, now)),
                 None if what == Some(What::AttemptStarted) => Some(self.started(None, now)),
                 None => may_begin.then(|| self.begin(NONE, now.seq)),
             };
         };
         if let Some(known) = self.lanes.find(true, |attempt| attempt.id.as_deref() == Some(id)) {
-            return Some(if known.is_current() { self.renewed(known, what, now) } else { known });
+            return Some(if known.is_current() {
+                self.renewed(known, what, is_candidate, now)
+            } else {
+                known
+            });
         }
         if what == Some(What::AttemptStarted) {
             return Some(self.started(Some(id), now));
@@ -173,11 +184,11 @@ impl Story {
     }
 
     /// The attempt, or the next one of the same id when this one is tried again.
-    fn renewed(&mut self, which: Which, what: Option<What>, now: &Now<'_>) -> Which {
+    fn renewed(&mut self, which: Which, what: Option<What>, is_candidate: bool, now: &Now<'_>) -> Which {
         let Some(attempt) = self.lanes.get(which) else { return which };
         let starts = what == Some(What::AttemptStarted);
         let again = (starts && attempt.strong.is_some())
-            || (attempt.is_retried && (starts || what.is_some_and(is_progress)));
+            || (attempt.is_retried && (starts || is_candidate || what.is_some_and(is_progress)));
         if !again {
             return which;
         }
@@ -186,7 +197,7 @@ impl Story {
         if let Some(attempt) = self.lanes.get_mut(begun) {
             (attempt.id, attempt.generation, attempt.generation_is_open) = (id, generation, open);
             // A retry says that it starts.
-            attempt.known.started = true;
+            (attempt.known.started, attempt.known.declared) = (true, true);
         }
         begun
     }
@@ -238,8 +249,7 @@ impl Story {
             }
             return Vec::new();
         }
-        let Some(which) = self.about(what, e.attempt_id.as_deref(), what.is_some() || named.is_some(), now)
-        else {
+        let Some(which) = self.about(what, e.attempt_id.as_deref(), named.is_some(), now) else {
             self.pieces.push(piece);
             return Vec::new();
         };
@@ -254,7 +264,7 @@ impl Story {
         known.evidenced |= what.is_some_and(|what| what != What::CleanUp);
         let ran = match what {
             Some(What::AttemptStarted) => {
-                known.started = true;
+                (known.started, known.declared) = (true, true);
                 None
             }
             Some(What::AttemptCompleted) => {
@@ -709,7 +719,7 @@ fn keep(attempt: &mut Attempt, candidate: Candidate, is_strong: bool, now: &Now<
     attempt.strong = Some(match now.actions.innermost() {
         Some(action) => {
             let facts = attempt.facts_at(action.seq, besides);
-            Candidate::of_action(action, facts)
+            Candidate { own: candidate.own, ..Candidate::of_action(action, facts) }
         }
         None => candidate,
     });
