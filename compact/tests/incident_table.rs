@@ -435,6 +435,11 @@ const LIFECYCLE: &[Row] = &[
         "local-lifecycle-close/instance-reload #3 @during-text high offer-continue(visible-output) by=A",
     ),
     (
+        "what broke under the inner one is explained by that, whatever covers the ending",
+        "start; begin A shutdown; begin B timeout; drop; end B; error",
+        "local-lifecycle-close/timeout #3 @before-first-progress high offer-continue(local-close) by=B",
+    ),
+    (
         "one that came before the attempt",
         "begin A shutdown; start; text; closed",
         "local-lifecycle-close/shutdown #1 @- high unknown(facts-incomplete) by=A ![attempt.startMissing]",

@@ -16,10 +16,8 @@ const MARKS: usize = 8;
 /// What may have stopped an attempt or a run.
 #[derive(Clone, Debug)]
 pub(crate) struct Candidate {
-    /// Where it counts: its own place, or where the action began.
+    /// Where it stands in the log, be it explained by an action that began before.
     pub(crate) place: u64,
-    /// Its own place, by which those that count at the same are told apart. An action's own is behind them.
-    pub(crate) own: u64,
     pub(crate) cause: Cause,
     pub(crate) confidence: Confidence,
     pub(crate) facts: Facts,
@@ -37,7 +35,6 @@ impl Candidate {
     pub(crate) fn new(cause: Cause, confidence: Confidence, facts: Facts, piece: Piece) -> Self {
         Candidate {
             place: piece.seq.unwrap_or(u64::MAX),
-            own: piece.seq.unwrap_or(u64::MAX),
             cause,
             confidence,
             facts,
@@ -56,7 +53,6 @@ impl Candidate {
         let cause = if action.kind == "user-cancel" { Cause::UserCancel } else { Cause::LocalClose };
         let piece = Piece { seq: Some(action.seq), event: "lifecycle-begun", tool: None, is_anchor: true };
         Candidate {
-            own: u64::MAX,
             action: Some(action.clone()),
             action_id: Some(action.id.clone()),
             ..Candidate::new(cause, Confidence::High, facts, piece)

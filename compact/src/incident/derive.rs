@@ -282,31 +282,18 @@ impl Story {
         if crash.is_none() && (is_completed || ending.how == How::Broken) {
             return None;
         }
-        let mut first: Option<(Candidate, Option<u64>)> = None;
-        let mut consider = |candidate: Candidate, attempt: Option<u64>| {
-            let is_before = |first: &Candidate| (candidate.place, candidate.own) < (first.place, first.own);
-            if first.as_ref().is_none_or(|(first, _)| is_before(first)) {
-                first = Some((candidate, attempt));
-            }
-        };
+        let strong = self.attempts().filter_map(|attempt| Some((attempt.strong.as_ref()?, attempt.number)));
+        let weak = self.attempts().filter(|attempt| attempt.strong.is_none());
+        let weak = weak.filter_map(|attempt| Some((attempt.weak.as_ref()?, attempt.number)));
         let of_ending = ending.cover.as_ref().filter(|_| !is_completed);
         let of_crash = crash.and_then(|crash| crash.cover.as_ref());
-        for cover in of_ending.into_iter().chain(of_crash) {
-            let (candidate, attempt) = self.covered(cover, &ending, crash);
-            consider(candidate, attempt);
-        }
-        for attempt in self.attempts() {
-            if let Some(strong) = &attempt.strong {
-                consider(strong.clone(), Some(attempt.number));
-            }
-        }
-        if let Some(crash) = crash {
-            consider(crashed(crash, &ending.standing), ending.standing.attempt);
-        }
-        let weak = self.attempts().filter(|attempt| attempt.strong.is_none());
-        let weak = weak.filter_map(|attempt| Some((attempt.weak.clone()?, Some(attempt.number))));
-        let (candidate, attempt) = first
-            .or_else(|| weak.min_by_key(|(weak, _)| weak.place))
+        let covered = |cover| self.covered(cover, &ending, crash);
+        // What broke under an action is explained by it already: it counts where it was begun, and an ending behind it changes nothing.
+        let (candidate, attempt) = first(strong)
+            .or_else(|| of_ending.map(covered))
+            .or_else(|| of_crash.map(covered))
+            .or_else(|| Some((crashed(crash?, &ending.standing), ending.standing.attempt)))
+            .or_else(|| first(weak))
             .or_else(|| unexplained(&ending, cut_short))?;
         let attempt = attempt.and_then(|number| self.attempts().find(|attempt| attempt.number == number));
         let mut incident = self.incident(&candidate, attempt, false, crash);
@@ -405,6 +392,12 @@ impl Story {
             omitted,
         }
     }
+}
+
+/// The candidate that stands first in the log.
+fn first<'a>(candidates: impl Iterator<Item = (&'a Candidate, u64)>) -> Option<(Candidate, Option<u64>)> {
+    let first = candidates.min_by_key(|(candidate, _)| candidate.place);
+    first.map(|(candidate, attempt)| (candidate.clone(), Some(attempt)))
 }
 
 fn crashed(crash: &RunCrash, standing: &Standing) -> Candidate {

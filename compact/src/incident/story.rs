@@ -719,7 +719,7 @@ fn keep(attempt: &mut Attempt, candidate: Candidate, is_strong: bool, now: &Now<
     attempt.strong = Some(match now.actions.innermost() {
         Some(action) => {
             let facts = attempt.facts_at(action.seq, besides);
-            Candidate { own: candidate.own, ..Candidate::of_action(action, facts) }
+            Candidate { place: candidate.place, ..Candidate::of_action(action, facts) }
         }
         None => candidate,
     });
