@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tracewal_engine::evidence::{ApiError, What};
+use tracewal_engine::guard::Guard;
 use tracewal_format::event::{Evidence, SpanKind, SpanStatus};
 
 use super::attempt::{Attempt, Candidate};
@@ -713,7 +714,7 @@ fn keep(attempt: &mut Attempt, candidate: Candidate, is_strong: bool, now: &Now<
         }
         return;
     }
-    if attempt.strong.is_some() {
+    if attempt.strong.is_some() && !Guard::FirstCandidateStands.is_off() {
         return;
     }
     attempt.strong = Some(match now.actions.innermost() {
