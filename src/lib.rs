@@ -31,6 +31,8 @@
 //! - [`Session::span`], [`generation`](Session::generation) and [`tool`](Session::tool) open a [`Span`]: a guard, closed by
 //!   [`Span::ok`], [`Span::fail`] or [`Span::end`], and closed as interrupted when it is dropped without one.
 //! - [`Session::append`] takes any [`Event`]; the structures are in [`event`].
+//! - [`Session::evidence`] takes facts about model calls and tools, and [`Store::lifecycle`] begins what will close sessions: the view
+//!   then says why a session stopped.
 //! - [`Session::complete`], [`fail`](Session::fail) and [`crash`](Session::crash) end it. Dropping the last handle closes it in
 //!   order without an ending; [`NewSession::resume`] goes on later, in a new run.
 //! - [`Store::read`] reads any session's log, also while another process writes it. [`Store::health`] tells how the store is doing.
@@ -58,9 +60,31 @@ pub mod crash {
     pub use tracewal_engine::crash::{Capture, install};
 }
 
+/// Facts about what happened, from which is derived why a session stopped: for [`Session::evidence`].
+pub mod evidence {
+    pub use tracewal_engine::evidence::{ApiError, Effect, Fact};
+    pub use tracewal_format::event::{ErrorInfo, Watchdog};
+}
+
+/// Actions that close sessions, in the logs of those that they cover: for [`Store::lifecycle`].
+pub mod lifecycle {
+    pub use tracewal_engine::lifecycle::{
+        Lifecycle, LifecycleKind, LifecycleOrigin, NewLifecycle, directory_scope,
+    };
+}
+
 /// The log as events, and the view as canonical JSON, for tools that read either without a store.
 pub mod fold {
     pub use tracewal_compact::{FOLD_VERSION, Fold, OpenSpan, RenderError, Summary, open_spans, render};
+}
+
+/// Why a session stopped: what its view says in `close` and `incidents`, as [`Summary`](fold::Summary) has it.
+pub mod incident {
+    pub use tracewal_compact::incident::{
+        Action, Advice, Cause, Close, CloseKind, Confidence, Cover, CrashKind, Execution, Facts, Incident,
+        Incidents, Missing, Phase, Piece, Provenance, Recovery, RetryBudget, SideEffect, advice_sentence,
+        sentence,
+    };
 }
 
 /// The door to the disk, at which tests can delay or fail any step.

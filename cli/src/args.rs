@@ -169,6 +169,9 @@ pub(crate) struct Ls {
     /// Only those that stand so.
     #[arg(long)]
     pub(crate) status: Option<StatusArg>,
+    /// Show why each stopped; with a cause or a kind of one, only those that stopped for it.
+    #[arg(long, value_name = "CAUSE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub(crate) cause: Option<String>,
     /// At most so many.
     #[arg(long, default_value_t = 20)]
     pub(crate) limit: usize,

@@ -28,11 +28,12 @@ const LAST_AT_LEAST: usize = 10;
 /// Rows under a heading. Columns are as wide as they have to be; the last one takes what the terminal leaves. Where that is too
 /// little, columns are left out, those of the highest rank first.
 pub(crate) struct Table {
-    heading: &'static [Column],
+    heading: Vec<Column>,
     rows: Vec<Vec<Cell>>,
 }
 
 /// A column's name, and whether its cells stand to the right.
+#[derive(Clone, Copy)]
 pub(crate) struct Column {
     pub(crate) name: &'static str,
     pub(crate) right: bool,
@@ -43,8 +44,8 @@ pub(crate) struct Column {
 }
 
 impl Table {
-    pub(crate) fn new(heading: &'static [Column]) -> Self {
-        Table { heading, rows: Vec::new() }
+    pub(crate) fn new(heading: &[Column]) -> Self {
+        Table { heading: heading.to_vec(), rows: Vec::new() }
     }
 
     pub(crate) fn push(&mut self, row: Vec<Cell>) {
@@ -100,7 +101,7 @@ impl Table {
         out: &mut impl Write,
     ) -> io::Result<()> {
         let last = self.heading.len().saturating_sub(1);
-        let columns = row.iter().zip(widths).zip(self.heading).zip(shown).enumerate();
+        let columns = row.iter().zip(widths).zip(&self.heading).zip(shown).enumerate();
         for (at, (((cell, width), column), _)) in columns.filter(|(_, (_, shown))| **shown) {
             let text = text::cut(&cell.text, *width);
             let style = cell.style;

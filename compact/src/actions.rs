@@ -1,73 +1,106 @@
-//! Which lifecycle actions are open, as the log goes on.
+//! Which lifecycle actions are open, as the log goes on, and what is known of them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
-use tracewal_engine::guard::Guard;
-use tracewal_format::event::Event;
+use tracewal_engine::label::label;
+use tracewal_engine::nesting::Nesting;
+use tracewal_format::event::{Event, LifecycleBegun};
+
+/// A lifecycle action, as far as anybody may be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Action {
+    /// Its id.
+    pub id: String,
+    /// What it does.
+    pub kind: String,
+    /// Who began it: `server-handler`, `config`, `cli`, `runtime` or `unknown`. `None`: nobody said.
+    pub source: Option<&'static str>,
+    /// By which operation.
+    pub operation: Option<String>,
+    /// Why.
+    pub reason: Option<String>,
+    /// The action that it is a part of.
+    pub parent: Option<String>,
+    /// Whether that one was open when this one began.
+    pub parent_is_known: bool,
+    /// The sequence number of its beginning.
+    pub seq: u64,
+}
+
+const SOURCES: [&str; 5] = ["server-handler", "config", "cli", "runtime", "unknown"];
+
+impl Action {
+    fn of(event: &LifecycleBegun<'_>, seq: u64, parent_is_known: bool) -> Self {
+        let shown = |text: Option<&str>| text.map(|text| label(text).to_owned());
+        let origin = event.origin.as_ref();
+        Action {
+            id: label(&event.action_id).to_owned(),
+            kind: label(&event.kind).to_owned(),
+            source: origin.map(|origin| {
+                let known = SOURCES.into_iter().find(|source| *source == origin.source);
+                known.unwrap_or("unknown")
+            }),
+            operation: shown(origin.and_then(|origin| origin.operation.as_deref())),
+            reason: shown(origin.and_then(|origin| origin.reason.as_deref())),
+            parent: shown(event.parent_action_id.as_deref()),
+            parent_is_known,
+            seq,
+        }
+    }
+}
+
+/// What covers an ending.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cover {
+    /// The action's id.
+    pub id: String,
+    /// `None`: the ending names it, and it was not open.
+    pub action: Option<Arc<Action>>,
+}
+
+impl Cover {
+    /// An action that is named, and of which nothing is known.
+    pub(crate) fn named(id: &str) -> Self {
+        Cover { id: label(id).to_owned(), action: None }
+    }
+}
 
 /// The lifecycle actions that the run being read has begun and not ended.
 #[derive(Debug, Default)]
-pub(crate) struct OpenActions {
-    by_order: BTreeMap<u64, String>,
-    by_id: HashMap<String, u64>,
-    begun: u64,
-}
+pub(crate) struct OpenActions(Nesting<Arc<Action>>);
 
 impl OpenActions {
-    pub(crate) fn add(&mut self, event: &Event<'_>) {
+    pub(crate) fn add(&mut self, event: &Event<'_>, seq: u64) {
         match event {
             Event::LifecycleBegun(e) => {
-                self.end(&e.action_id);
-                self.begun += 1;
-                self.by_order.insert(self.begun, e.action_id.clone().into_owned());
-                self.by_id.insert(e.action_id.clone().into_owned(), self.begun);
+                let parent_is_known =
+                    e.parent_action_id.as_deref().is_some_and(|id| self.0.get(id).is_some());
+                self.0.begin(&e.action_id, Arc::new(Action::of(e, seq, parent_is_known)));
             }
-            Event::LifecycleEnded(e) => self.end(&e.action_id),
+            Event::LifecycleEnded(e) => self.0.end(&e.action_id),
             _ => (),
         }
     }
 
-    fn end(&mut self, id: &str) {
-        if let Some(order) = self.by_id.remove(id) {
-            self.by_order.remove(&order);
+    /// The innermost one.
+    pub(crate) fn innermost(&self) -> Option<&Arc<Action>> {
+        self.0.innermost().map(|(_, action)| action)
+    }
+
+    /// What covers an ending that names this action, or none.
+    pub(crate) fn cover(&self, named: Option<&str>) -> Option<Cover> {
+        match named {
+            Some(id) => Some(Cover { action: self.0.get(id).cloned(), ..Cover::named(id) }),
+            None => {
+                self.innermost().map(|action| Cover { id: action.id.clone(), action: Some(action.clone()) })
+            }
         }
     }
 
-    /// The one that was begun last: actions nest, and the nearest covers what happens.
-    pub(crate) fn nearest(&self) -> Option<&str> {
-        let nearest = if Guard::NearestAction.is_off() {
-            self.by_order.first_key_value()
-        } else {
-            self.by_order.last_key_value()
-        };
-        nearest.map(|(_, id)| id.as_str())
-    }
-
-    /// Another run goes on writing: the actions of a process end with it. Returns the one that was nearest.
-    pub(crate) fn leave_run(&mut self) -> Option<String> {
-        let nearest = self.nearest().map(str::to_owned);
-        self.by_order.clear();
-        self.by_id.clear();
-        nearest
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use tracewal_format::event::{LifecycleBegun, LifecycleEnded};
-
-    #[test]
-    fn the_nearest_open_action_wins() {
-        let mut actions = OpenActions::default();
-        let begin = |id: &'static str| LifecycleBegun::new(id, "shutdown").into();
-        let end = |id: &'static str| LifecycleEnded::new(id).into();
-        for event in [begin("a"), begin("b"), begin("c"), end("c"), end("a"), end("x")] {
-            actions.add(&event);
-        }
-        assert_eq!(actions.nearest(), Some("b"));
-        actions.add(&begin("a"));
-        assert_eq!(actions.leave_run().as_deref(), Some("a"));
-        assert_eq!(actions.nearest(), None);
+    /// Another run goes on writing: the actions of a process end with it. Returns what was innermost.
+    pub(crate) fn leave_run(&mut self) -> Option<Cover> {
+        let cover = self.cover(None);
+        self.0.clear();
+        cover
     }
 }

@@ -4,6 +4,8 @@ use tracewal_engine::guard::Guard;
 use tracewal_format::event::{Crashed, FoundBy};
 use tracewal_format::time::Time;
 
+use crate::actions::Cover;
+
 /// One crash record.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Crash {
@@ -26,7 +28,9 @@ pub struct Crash {
     /// The crash slot of that run that it stands for.
     pub slot: Option<u32>,
     /// The lifecycle action that it names, or that was open.
-    pub action_id: Option<String>,
+    pub cover: Option<Cover>,
+    /// Its sequence number. `None`: a slot.
+    pub seq: Option<u64>,
 }
 
 impl Crash {
@@ -45,7 +49,8 @@ impl Crash {
             found_time: event.found_time,
             run,
             slot,
-            action_id: text(&event.action_id),
+            cover: None,
+            seq: None,
         }
     }
 }
@@ -79,6 +84,11 @@ impl Crashes {
     /// The first one: its reason is the one shown.
     pub(crate) fn first(&self) -> Option<&Crash> {
         self.first.as_ref().or(self.slots.first())
+    }
+
+    /// The slots that no event names.
+    pub(crate) fn slots(&self) -> &[Crash] {
+        &self.slots
     }
 
     pub(crate) fn count(&self) -> u64 {

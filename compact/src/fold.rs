@@ -1,17 +1,20 @@
 //! Reading a log once.
 
+use std::collections::BTreeSet;
+
 use tracewal_format::event::{Event, SessionStarted};
 use tracewal_format::log::{Entry, Item, LogReader, LogSource, SlotEntry};
 use tracewal_format::time::Time;
 
-use crate::actions::OpenActions;
+use crate::actions::{Cover, OpenActions};
 use crate::crashes::{Crash, Crashes};
 use crate::facts::Facts;
 use crate::ids::SpanNo;
+use crate::incident::{Close, CloseKind, Gathered, Now};
 use crate::places::Places;
 use crate::runs::Runs;
 use crate::spans::Spans;
-use crate::summary::{Summary, merge_metadata};
+use crate::summary::{Status, Summary, merge_metadata};
 
 /// What is kept of a log that has been read: bounded by the number of its spans and events, not by what is in them.
 ///
@@ -31,6 +34,7 @@ pub struct Fold {
     pub(crate) root: SpanNo,
     crashes: Crashes,
     actions: OpenActions,
+    gathered: Gathered,
     current_run: Option<u32>,
     trace_id: Option<String>,
     root_span_id: Option<String>,
@@ -60,7 +64,12 @@ impl Fold {
         while let Some(item) = log.next()? {
             match item {
                 Item::Event(entry) => self.add(&entry),
-                Item::Loss(loss) => self.summary.losses.push(loss),
+                Item::Loss(loss) => {
+                    if loss.missing.is_some() {
+                        self.gathered.loss();
+                    }
+                    self.summary.losses.push(loss);
+                }
                 Item::Slot(slot) => self.add_slot(&slot),
                 Item::DurableMark(_) | Item::Poison(_) | Item::LogRecord(_) => (),
             }
@@ -87,45 +96,67 @@ impl Fold {
         self.times = Some((first, entry.time));
         let event = entry.event().and_then(Result::ok);
         let crash = match &event {
-            Some(Event::Crashed(e)) => Some(Crash::new(e, entry.time, e.run.unwrap_or(entry.run), e.slot)),
+            Some(Event::Crashed(e)) => {
+                Some((Crash::new(e, entry.time, e.run.unwrap_or(entry.run), e.slot), e.action_id.as_deref()))
+            }
             _ => None,
         };
-        let is_about_another = crash.as_ref().is_some_and(|crash| crash.run != entry.run);
+        let is_about_another = crash.as_ref().is_some_and(|(crash, _)| crash.run != entry.run);
         let position = self.runs.count(entry.run, entry.time, is_about_another);
         self.enter_run(entry.run);
-        if let Some(crash) = crash {
-            self.add_crash(crash, entry.run);
+        if let Some((crash, named)) = crash {
+            self.add_crash(Crash { seq: Some(entry.seq), ..crash }, named, entry.run);
         }
         let (Some(event), Some(position)) = (event, position) else {
             return;
         };
-        self.actions.add(&event);
-        self.runs.add(position, (entry.seq, entry.time), &event, self.actions.nearest());
+        self.actions.add(&event, entry.seq);
+        self.runs.add(position, (entry.seq, entry.time), &event, &self.actions);
+        if matches!(event, Event::SessionEnded(_) | Event::RunEnded(_)) {
+            self.runs.ended_at(position, self.places.place(entry.segment, entry.offset));
+        }
+        let now = |spans| Now { seq: entry.seq, actions: &self.actions, spans };
         match &event {
             Event::SessionStarted(e) => self.add_session(e),
             Event::Metadata(e) => merge_metadata(&mut self.summary.metadata, e),
             _ => {
-                if let Some(facts) = Facts::of(&event, entry.time)
-                    && let Some(place) = self.places.place(entry.segment, entry.offset)
+                let Some(facts) = Facts::of(&event, entry.time) else {
+                    self.gathered.event(&event, &now(&self.spans));
+                    return;
+                };
+                if let Some(place) = self.places.place(entry.segment, entry.offset)
+                    && let Some(added) = self.spans.add(place, position, &facts)
+                    && let Some(row) = self.spans.row(added.span)
                 {
-                    self.spans.add(place, position, &facts);
+                    self.gathered.span(&added, &facts, row, &now(&self.spans));
                 }
             }
         }
     }
 
     fn enter_run(&mut self, run: u32) {
-        if let Some(left) = self.current_run.replace(run).filter(|left| *left != run) {
-            let nearest = self.actions.leave_run();
-            self.runs.set_action(left, nearest);
+        if self.current_run == Some(run) {
+            return;
         }
+        let cover = self.actions.leave_run();
+        if let Some(left) = self.current_run.replace(run) {
+            self.runs.set_cover(left, cover.clone());
+        }
+        self.gathered.enter_run(run, cover);
     }
 
-    fn add_crash(&mut self, mut crash: Crash, recorded_in: u32) {
-        let open =
-            if crash.run == recorded_in { self.actions.nearest() } else { self.runs.action_of(crash.run) };
-        crash.action_id = crash.action_id.or(open.map(str::to_owned));
+    fn add_crash(&mut self, mut crash: Crash, named: Option<&str>, recorded_in: u32) {
+        crash.cover = if crash.run == recorded_in {
+            self.actions.cover(named)
+        } else {
+            let open = self.runs.cover_of(crash.run).cloned();
+            match named.map(Cover::named) {
+                Some(named) => open.filter(|open| open.id == named.id).or(Some(named)),
+                None => open,
+            }
+        };
         self.runs.crashed(crash.run, &crash.reason);
+        self.gathered.crash(&crash, recorded_in);
         self.crashes.add(crash);
     }
 
@@ -133,12 +164,11 @@ impl Fold {
     fn add_slot(&mut self, slot: &SlotEntry) {
         if let Event::Crashed(e) = slot.event() {
             let mut crash = Crash::new(&e, slot.time, slot.run, Some(slot.slot));
-            let open = if self.current_run == Some(slot.run) {
-                self.actions.nearest()
+            crash.cover = if self.current_run == Some(slot.run) {
+                self.actions.cover(None)
             } else {
-                self.runs.action_of(slot.run)
+                self.runs.cover_of(slot.run).cloned()
             };
-            crash.action_id = open.map(str::to_owned);
             self.runs.crashed_by_slot(crash.run, &crash.reason);
             self.crashes.add_slot(crash);
         }
@@ -181,8 +211,40 @@ impl Fold {
         self.summary.decide(self.crashes.first(), self.runs.session_end(), last);
         self.summary.crashes = self.crashes.count();
         self.summary.runs = self.runs.shown();
+        self.explain();
         let runs = &self.runs;
         self.summary.count(&self.spans, self.root, |run| runs.interruption(run).is_none());
+    }
+
+    /// Why it stopped.
+    fn explain(&mut self) {
+        let crash = self.summary.crash.as_ref();
+        let deciding = crash.map_or_else(|| self.runs.deciding(), |crash| Some(crash.run));
+        let root = self.root;
+        // Open when their own run ended: what is said of them behind that is clean-up.
+        let open = self.spans.iter().filter(|(span, row)| {
+            let ending = self.runs.ending_at(row.run);
+            *span != root
+                && ending.is_some_and(|ending| {
+                    row.start.is_some_and(|start| start < ending) && row.end.is_none_or(|end| end > ending)
+                })
+        });
+        let cut_short: BTreeSet<u32> = open.map(|(_, row)| row.run).collect();
+        let is_cut_short =
+            |run: u32| self.runs.position(run).is_some_and(|position| cut_short.contains(&position));
+        let incidents =
+            self.gathered.incidents(crash, self.crashes.slots(), deciding, &self.actions, is_cut_short);
+        let ending = match (crash, self.runs.session_end(), self.runs.left()) {
+            (Some(crash), ..) => Some((CloseKind::Crashed, crash.cover.as_ref())),
+            (None, Some(end), _) => Some((CloseKind::SessionEnded, end.cover.as_ref())),
+            (None, None, Some(cover)) => Some((CloseKind::RunEnded, cover)),
+            (None, None, None) => None,
+        };
+        let is_completed = self.summary.status == Status::Completed;
+        self.summary.close = ending.and_then(|(kind, cover)| {
+            Close::of(kind, is_completed, cover.cloned(), incidents.terminal.as_ref())
+        });
+        self.summary.incidents = incidents;
     }
 
     /// An id for the root, when the log gives none, that no span has.

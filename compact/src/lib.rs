@@ -12,6 +12,7 @@
 //! | `facts` | what one event says about a span |
 //! | `spans`, `ids`, `places`, `ancestry` | the spans of a log, their ids, where their records stand, who is whose parent |
 //! | `runs`, `crashes`, `actions` | the runs of a log, how each ended, and under which lifecycle action |
+//! | [`incident`] | why the session stopped |
 //! | `span_view`, `attributes`, `text` | one span, put together from its records |
 //! | `defaults` | inputs and outputs that generations have when none were given |
 //! | `tools`, `narrative`, `rfc3339` | what the tool calls add up to, the session in a sentence, dates |
@@ -31,6 +32,7 @@ mod defaults;
 mod facts;
 pub mod fold;
 mod ids;
+pub mod incident;
 mod materialise;
 mod members;
 mod narrative;
@@ -51,6 +53,7 @@ mod tools;
 
 pub use compactor::{Compaction, Compactor};
 pub use fold::Fold;
+pub use incident::{Incident, Incidents};
 pub use materialise::materialise;
 pub use open_spans::{OpenSpan, open_spans};
 pub use options::{open, options, options_with};
@@ -59,4 +62,4 @@ pub use retention::{Policy, Pruned, footprint, prune};
 pub use summary::{Status, Summary};
 
 /// Version of the fold: raised whenever the same log would give other bytes.
-pub const FOLD_VERSION: u32 = 1;
+pub const FOLD_VERSION: u32 = 2;

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use tracewal_format::event::{EndStatus, Event, RunEndReason};
 use tracewal_format::time::Time;
 
+use crate::actions::{Cover, OpenActions};
 use crate::ids::at;
+use crate::places::Place;
 
 /// The ending record of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +21,7 @@ pub struct SessionEnd {
     /// The error's text.
     pub error: Option<String>,
     /// The lifecycle action that it names, or that was open.
-    pub action_id: Option<String>,
+    pub cover: Option<Cover>,
 }
 
 /// How a run ended.
@@ -63,8 +65,12 @@ struct Kept {
     slot_crash: Option<String>,
     session_end: Option<SessionEnd>,
     run_end: Option<RunEndReason>,
+    /// Where its first ending stands.
+    ending_at: Option<Place>,
+    /// The lifecycle action that was open at `run_end`.
+    run_end_cover: Option<Cover>,
     /// The lifecycle action that was open when another run went on.
-    action_id: Option<String>,
+    cover: Option<Cover>,
 }
 
 /// The runs, in the order of their first events.
@@ -113,7 +119,9 @@ impl Runs {
                     slot_crash: None,
                     session_end: None,
                     run_end: None,
-                    action_id: None,
+                    ending_at: None,
+                    run_end_cover: None,
+                    cover: None,
                 });
                 self.by_number.insert(number, position);
                 position
@@ -132,13 +140,13 @@ impl Runs {
         Some(position)
     }
 
-    /// Takes in an event of the run at `position`. `action_id` is the nearest lifecycle action that is open.
+    /// Takes in an event of the run at `position`, in front of which these lifecycle actions are open.
     pub(crate) fn add(
         &mut self,
         position: u32,
         (seq, time): (u64, Time),
         event: &Event<'_>,
-        action_id: Option<&str>,
+        actions: &OpenActions,
     ) {
         if event.is_embedders() {
             self.last_of_embedder = Some(position);
@@ -151,14 +159,17 @@ impl Runs {
                 kept.run.pid = Some(e.pid);
                 kept.run.host = e.host.as_deref().map(str::to_owned);
             }
-            Event::RunEnded(e) => kept.run_end = Some(e.reason),
+            Event::RunEnded(e) => {
+                kept.run_end = Some(e.reason);
+                kept.run_end_cover = actions.cover(None);
+            }
             Event::SessionEnded(e) => {
                 kept.session_end = Some(SessionEnd {
                     seq,
                     time,
                     status: e.status,
                     error: e.error.as_deref().map(str::to_owned),
-                    action_id: e.action_id.as_deref().or(action_id).map(str::to_owned),
+                    cover: actions.cover(e.action_id.as_deref()),
                 });
             }
             _ => (),
@@ -186,14 +197,45 @@ impl Runs {
     }
 
     /// The lifecycle action that was open when the run's last event was written.
-    pub(crate) fn action_of(&self, number: u32) -> Option<&str> {
-        self.get(*self.by_number.get(&number)?)?.action_id.as_deref()
+    pub(crate) fn cover_of(&self, number: u32) -> Option<&Cover> {
+        self.get(*self.by_number.get(&number)?)?.cover.as_ref()
     }
 
-    pub(crate) fn set_action(&mut self, number: u32, action_id: Option<String>) {
+    pub(crate) fn set_cover(&mut self, number: u32, cover: Option<Cover>) {
         if let Some(kept) = self.by_number(number) {
-            kept.action_id = action_id;
+            kept.cover = cover;
         }
+    }
+
+    /// The run that decides how the session stands, if no crash record does.
+    pub(crate) fn deciding(&self) -> Option<u32> {
+        let of_embedder = self.last_of_embedder.filter(|_| self.session_end().is_some());
+        Some(self.get(of_embedder.unwrap_or(self.last))?.run.number)
+    }
+
+    /// Whether the session was left in order, to be resumed, by its last run, and what covered that.
+    pub(crate) fn left(&self) -> Option<Option<&Cover>> {
+        let kept = self.get(self.last)?;
+        let is_left =
+            self.last_of_embedder == Some(self.last) && matches!(ending(kept), Some(Ending::RunEnded));
+        is_left.then_some(kept.run_end_cover.as_ref())
+    }
+
+    /// The run at `position` has an ending at this place.
+    pub(crate) fn ended_at(&mut self, position: u32, place: Option<Place>) {
+        if let Some(kept) = self.get_mut(position) {
+            kept.ending_at = kept.ending_at.or(place);
+        }
+    }
+
+    /// Where the first ending of the run at `position` stands.
+    pub(crate) fn ending_at(&self, position: u32) -> Option<Place> {
+        self.get(position)?.ending_at
+    }
+
+    /// The position of run `number`.
+    pub(crate) fn position(&self, number: u32) -> Option<u32> {
+        self.by_number.get(&number).copied()
     }
 
     /// The ending that decides, if no crash record does: the last one of the last run with an event of the embedder (I5).

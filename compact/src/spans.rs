@@ -116,6 +116,16 @@ pub(crate) fn classes(tokens: &Tokens<'_>) -> [u64; 5] {
     [tokens.input, tokens.output, tokens.reasoning, tokens.cache_read, tokens.cache_write]
 }
 
+/// What an event added to a span.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Added {
+    pub(crate) span: SpanNo,
+    /// Its first start.
+    pub(crate) started: bool,
+    /// Its first end.
+    pub(crate) ended: bool,
+}
+
 /// All spans of a log.
 #[derive(Debug, Default)]
 pub(crate) struct Spans {
@@ -201,16 +211,13 @@ impl Spans {
         Some(span)
     }
 
-    /// Takes in what an event at `place`, of the run at position `run`, says about a span.
-    pub(crate) fn add(&mut self, place: Place, run: u32, facts: &Facts<'_>) {
-        let Some(span) = self.intern(facts.span_id) else {
-            return;
-        };
+    /// Takes in what an event at `place`, of the run at position `run`, says about a span, and tells what was new in it.
+    pub(crate) fn add(&mut self, place: Place, run: u32, facts: &Facts<'_>) -> Option<Added> {
+        let span = self.intern(facts.span_id)?;
         let parent = facts.start.as_ref().and_then(|start| start.parent);
         let parent = parent.and_then(|id| self.intern(id)).unwrap_or(NONE);
-        let Some(mut row) = self.row(span).copied() else {
-            return;
-        };
+        let mut row = self.row(span).copied()?;
+        let (started, ended) = (row.has(Flag::STARTED), row.end.is_some());
         if row.start.is_none() {
             row.start = Some(place);
             row.run = run;
@@ -237,6 +244,8 @@ impl Spans {
         if let Some(to) = self.row_mut(span) {
             *to = row;
         }
+        let (started, ended) = (!started && row.has(Flag::STARTED), !ended && row.end.is_some());
+        Some(Added { span, started, ended })
     }
 
     fn add_start(&mut self, row: &mut Row, place: Place, facts: &Facts<'_>) {

@@ -10,6 +10,7 @@ use tracewal_format::time::Time;
 
 pub use crate::crashes::Crash;
 use crate::ids::SpanNo;
+use crate::incident::{Close, Incidents};
 pub use crate::runs::{Run, RunEnding, SessionEnd};
 use crate::spans::{Spans, Usage};
 
@@ -48,8 +49,10 @@ pub struct Summary {
     pub spans: u64,
     /// Spans that have not ended and whose run still goes on, without the root.
     pub open_spans: u64,
-    /// The lifecycle action under which it ended.
-    pub action_id: Option<String>,
+    /// Under which lifecycle action it ended, if that is to be explained.
+    pub close: Option<Close>,
+    /// Why it stopped.
+    pub incidents: Incidents,
     /// The first crash record.
     pub crash: Option<Crash>,
     /// How many crash records there are.
@@ -85,7 +88,8 @@ impl Default for Summary {
             generations: 0,
             spans: 1,
             open_spans: 0,
-            action_id: None,
+            close: None,
+            incidents: Incidents::default(),
             crash: None,
             crashes: 0,
             runs: Vec::new(),
@@ -109,16 +113,14 @@ impl Summary {
         let crash = crash.filter(|_| end.is_none() || !Guard::CrashOutranks.is_off());
         self.crash = crash.cloned();
         self.ending_seq = end.filter(|_| crash.is_none()).map(|end| end.seq);
-        (self.status, self.error, self.ended_at, self.action_id) = match (crash, end) {
-            (Some(crash), _) => {
-                (Status::Crashed, Some(crash.reason.clone()), crash.time, crash.action_id.clone())
-            }
+        (self.status, self.error, self.ended_at) = match (crash, end) {
+            (Some(crash), _) => (Status::Crashed, Some(crash.reason.clone()), crash.time),
             (None, Some(end)) => match end.status {
-                EndStatus::Completed => (Status::Completed, None, end.time, end.action_id.clone()),
-                EndStatus::Error => (Status::Error, end.error.clone(), end.time, end.action_id.clone()),
+                EndStatus::Completed => (Status::Completed, None, end.time),
+                EndStatus::Error => (Status::Error, end.error.clone(), end.time),
             },
-            (None, None) if Guard::RunningUntilEnded.is_off() => (Status::Completed, None, last_event, None),
-            (None, None) => (Status::Running, None, last_event, None),
+            (None, None) if Guard::RunningUntilEnded.is_off() => (Status::Completed, None, last_event),
+            (None, None) => (Status::Running, None, last_event),
         };
     }
 

@@ -5,11 +5,12 @@ use tracewal_format::json::{write_loss, write_str};
 use tracewal_format::time::write_f64;
 
 use crate::FOLD_VERSION;
+use crate::incident::incident_json::{write_close, write_incidents};
 use crate::members::{array, date, key, ms, number, text};
 use crate::narrative::narrative;
 use crate::span_json::write_classes;
 use crate::spans::classes;
-use crate::summary::{Crash, Run, RunEnding, Status, Summary};
+use crate::summary::{Crash, Run, RunEnding, Summary};
 use crate::tools::ToolUses;
 
 /// The most tools that are listed, and that are named in the narrative.
@@ -47,7 +48,8 @@ pub(crate) fn write_rest(summary: &Summary, uses: &ToolUses, out: &mut Vec<u8>) 
     if let Some(crash) = &summary.crash {
         write_crash(crash, summary.crashes, out);
     }
-    write_close(summary, out);
+    write_close(summary.close.as_ref(), out);
+    write_incidents(&summary.incidents, out);
     write_wal(summary, out);
 }
 
@@ -153,19 +155,6 @@ fn write_crash(crash: &Crash, count: u64, out: &mut Vec<u8>) {
     if count > 1 {
         number("count", count, out);
     }
-    out.push(b'}');
-}
-
-/// Under which lifecycle action the session ended, if one is known.
-fn write_close(summary: &Summary, out: &mut Vec<u8>) {
-    let Some(action_id) = &summary.action_id else {
-        return;
-    };
-    let kind = if summary.status == Status::Crashed { "crashed" } else { "session-ended" };
-    key("close", out);
-    out.push(b'{');
-    text("kind", Some(kind), out);
-    text("actionId", Some(action_id), out);
     out.push(b'}');
 }
 

@@ -1,6 +1,7 @@
 //! I10, I11: whatever the events are, their view is one valid document in which nothing is missing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod schema_check;
 mod support;
 
 use std::collections::HashSet;
@@ -8,10 +9,11 @@ use std::collections::HashSet;
 use proptest::prelude::*;
 use serde_json::Value;
 use support::{Log, slot, view_of};
+use tracewal_engine::evidence::What;
 use tracewal_format::event::{
-    Crashed, EndStatus, Event, LifecycleBegun, Metadata, Note, Payload, RunEndReason, RunEnded, RunStarted,
-    SessionEnded, SessionStarted, Span, SpanAttributes, SpanEnded, SpanKind, SpanStarted, SpanStatus,
-    SpanText, Text, Tokens,
+    Crashed, EndStatus, ErrorInfo, Event, Evidence, LifecycleBegun, LifecycleEnded, Metadata, Note, Payload,
+    RunEndReason, RunEnded, RunStarted, SessionEnded, SessionStarted, Span, SpanAttributes, SpanEnded,
+    SpanKind, SpanStarted, SpanStatus, SpanText, Text, Tokens,
 };
 use tracewal_format::segment::SlotState;
 use tracewal_format::time::Time;
@@ -67,6 +69,56 @@ fn tokens() -> impl Strategy<Value = Tokens<'static>> {
     (any::<u64>(), 0_u64..9).prop_map(|(input, output)| Tokens::new(input, output, 1_u64, 0_u64, 0_u64))
 }
 
+/// Anything that evidence may say, and things that it may not.
+fn evidence() -> impl Strategy<Value = Event<'static>> {
+    use prop::option::of;
+    const WORDS: [&str; 9] = [
+        "",
+        "clean-up",
+        "local-process",
+        "unknown+safe",
+        "crash",
+        "quota",
+        "during-text",
+        "429 /x",
+        "\u{1F600}",
+    ];
+    let events: Vec<&str> = What::ALL.iter().map(|what| what.as_str()).chain(["", "other"]).collect();
+    let word = || prop::sample::select(WORDS.to_vec());
+    let texts = || (of(word()), of(word()), of(word()), of(word()));
+    (prop::sample::select(events), word(), of(id()), of(any::<bool>()), texts(), texts(), of(any::<u16>()))
+        .prop_map(
+            |(
+                event,
+                source,
+                attempt,
+                terminal,
+                (cause, phase, tool, effect),
+                (name, code, message, _),
+                status,
+            )| {
+                Evidence {
+                    attempt_id: attempt.map(Into::into),
+                    terminal,
+                    cause: cause.map(Into::into),
+                    phase: phase.map(Into::into),
+                    tool: tool.map(Into::into),
+                    effect: effect.map(Into::into),
+                    http_status: status,
+                    retryable: terminal,
+                    error: name.map(|name| ErrorInfo {
+                        name: Some(name.into()),
+                        code: code.map(Into::into),
+                        message: message.map(Into::into),
+                        ..ErrorInfo::new()
+                    }),
+                    ..Evidence::new(source, event)
+                }
+                .into()
+            },
+        )
+}
+
 fn event() -> impl Strategy<Value = Event<'static>> {
     use prop::option::of;
     let kind = || prop::sample::select(SpanKind::ALL.to_vec());
@@ -116,6 +168,8 @@ fn event() -> impl Strategy<Value = Event<'static>> {
         1 => Just(RunStarted::new(1_u32).into()),
         1 => Just(RunEnded::new(RunEndReason::Closed).into()),
         1 => id().prop_map(|id| LifecycleBegun::new(id, "shutdown").into()),
+        1 => id().prop_map(|id| LifecycleEnded::new(id).into()),
+        6 => evidence(),
         1 => prop::sample::select(EndStatus::ALL.to_vec()).prop_map(|status| SessionEnded::new(status).into()),
         1 => of(0_u32..5).prop_map(|run| Crashed { run, ..Crashed::new("why") }.into()),
     ]
@@ -191,6 +245,7 @@ proptest! {
         prop_assert!(is_one_line);
         let json: Value = serde_json::from_str(&view.replace("1e999", "1")).unwrap();
 
+        prop_assert_eq!(schema_check::faults(&json), [""; 0], "{}", view);
         let spans = json["spans"].as_array().unwrap();
         let ids: Vec<&str> = spans.iter().map(|span| span["spanId"].as_str().unwrap()).collect();
         let known: HashSet<&str> = ids.iter().copied().collect();

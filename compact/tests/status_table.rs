@@ -77,12 +77,12 @@ fn the_first_crash_is_shown_and_the_others_are_counted() {
            crash slot"#,
     );
     assert_eq!(
-        part(&view, "\"crash\":", ",\"wal\""),
+        part(&view, "\"crash\":", ",\"close\""),
         r#""crash":{"reason":"panic","exception":{"type":"E","message":"m","stack":"at x"},"pid":7,"time":1000,"foundBy":"recovery","foundTime":2000.5,"run":4,"slot":1,"count":3}"#
     );
     let slot = support::view("crash slot");
     assert_eq!(
-        part(&slot, "\"crash\":", ",\"wal\""),
+        part(&slot, "\"crash\":", ",\"close\""),
         r#""crash":{"reason":"SIGTERM","signal":"SIGTERM","pid":10,"time":5000,"foundBy":"handler","run":1,"slot":0}"#
     );
 }
@@ -98,29 +98,47 @@ fn times_that_go_back_make_no_negative_duration() {
     assert!(view.contains(r#""duration":0,"#));
 }
 
+const NAMED: &str = concat!(
+    r#""close":{"kind":"session-ended","actionId":"c","provenance":"lifecycle-action","#,
+    r#""missing":["lifecycle.begunMissing"]}"#
+);
+const UNKNOWN: &str = concat!(
+    r#""close":{"kind":"crashed","provenance":"unknown_scope_close","#,
+    r#""missing":["lifecycle.begunMissing"]}"#
+);
+
 #[test]
 fn the_ending_says_under_which_lifecycle_action_it_came() {
-    let begun = |id: &str| format!(r#"{{"type":"lifecycle-begun","actionId":"{id}","kind":"shutdown"}}"#);
+    let begun = |id: &str| {
+        let origin = r#""origin":{"source":"cli","reason":"/secret"}"#;
+        format!(r#"{{"type":"lifecycle-begun","actionId":"{id}","kind":"shutdown",{origin}}}"#)
+    };
+    let by = |kind: &str, id: &str, seq: u32| {
+        let origin = r#""origin":{"source":"cli","reason":"redacted"}"#;
+        let action = format!(r#""action":{{"kind":"shutdown",{origin},"seq":{seq}}}"#);
+        format!(r#""close":{{"kind":"{kind}","actionId":"{id}","provenance":"lifecycle-action",{action}}}"#)
+    };
     let close = |lines: &[&str]| {
         let view = view(&lines.join("\n"));
-        view.contains("\"close\"").then(|| part(&view, "\"close\":", ",\"wal\"").to_owned())
+        let until = if view.contains("\"incidents\"") { ",\"incidents\"" } else { ",\"wal\"" };
+        view.contains("\"close\"").then(|| part(&view, "\"close\":", until).to_owned())
     };
     assert_eq!(close(&[STARTED, COMPLETED]), None);
-    assert_eq!(
-        close(&[&begun("a"), &begun("b"), COMPLETED]).unwrap(),
-        r#""close":{"kind":"session-ended","actionId":"b"}"#
-    );
+    assert_eq!(close(&[&begun("a"), &begun("b"), COMPLETED]).unwrap(), by("session-ended", "b", 2));
     let ended = r#"{"type":"lifecycle-ended","actionId":"b"}"#;
-    assert_eq!(
-        close(&[&begun("a"), &begun("b"), ended, CRASHED]).unwrap(),
-        r#""close":{"kind":"crashed","actionId":"a"}"#
-    );
+    assert_eq!(close(&[&begun("a"), &begun("b"), ended, CRASHED]).unwrap(), by("crashed", "a", 1));
     let named = r#"{"type":"session-ended","status":"completed","actionId":"c"}"#;
-    assert_eq!(close(&[&begun("a"), named]).unwrap(), r#""close":{"kind":"session-ended","actionId":"c"}"#);
+    assert_eq!(close(&[&begun("a"), named]).unwrap(), NAMED);
     // What a process began ends with it, unless the process is the one that crashed.
     assert_eq!(close(&[&begun("a"), "run", RUN, COMPLETED]), None);
     let found = r#"{"type":"crashed","reason":"gone","run":1}"#;
-    assert_eq!(close(&[&begun("a"), "run", found]).unwrap(), r#""close":{"kind":"crashed","actionId":"a"}"#);
-    assert_eq!(close(&[&begun("a"), "crash slot"]).unwrap(), r#""close":{"kind":"crashed","actionId":"a"}"#);
+    assert_eq!(close(&[&begun("a"), "run", found]).unwrap(), by("crashed", "a", 1));
+    assert_eq!(close(&[&begun("a"), "crash slot"]).unwrap(), by("crashed", "a", 1));
+    assert_eq!(close(&[&begun("a"), RUN_ENDED]).unwrap(), by("run-ended", "a", 1));
+    // Nothing covers it: a crash that vanished is not explained, and closing when nothing goes on interrupts nothing.
+    let vanished = r#"{"type":"crashed","reason":"process vanished","foundBy":"recovery"}"#;
+    assert_eq!(close(&[vanished]).unwrap(), UNKNOWN);
+    assert_eq!(close(&[CRASHED]).unwrap(), r#""close":{"kind":"crashed","provenance":"incident"}"#);
+    assert_eq!(close(&[NOTE, RUN_ENDED]), None);
     assert_eq!(close(&[&begun("a"), NOTE]), None);
 }

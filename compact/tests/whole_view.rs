@@ -43,7 +43,7 @@ fn every_part_stands_where_it_belongs() {
         r#""topTools":[{"name":"bash","count":1,"totalDuration":100.5}]},"#,
         r#""runs":[{"run":1,"startedAt":"2026-03-15T10:00:00.000Z","endedAt":"2026-03-15T10:00:12.800Z","#,
         r#""ending":"session-ended","status":"completed","pid":7,"host":"h","events":11}],"#,
-        r#""wal":{"lastSeq":11,"events":11,"generation":0,"foldVersion":1}}"#,
+        r#""wal":{"lastSeq":11,"events":11,"generation":0,"foldVersion":2}}"#,
         "\n"
     );
     assert_eq!(view(SESSION), expected);
@@ -71,7 +71,7 @@ fn a_log_without_anything_has_a_view() {
         r#""endedAt":"1970-01-01T00:00:00.000Z","summary":{"totalTokens":0,"totalCost":0,"totalToolCalls":0,"#,
         r#""totalGenerations":0,"duration":0,"status":"running","tokens":{"input":0,"output":0,"reasoning":0,"#,
         r#""cacheRead":0,"cacheWrite":0}},"runs":[],"#,
-        r#""wal":{"lastSeq":0,"events":0,"generation":0,"foldVersion":1}}"#,
+        r#""wal":{"lastSeq":0,"events":0,"generation":0,"foldVersion":2}}"#,
         "\n"
     );
     assert_eq!(view(""), expected);
@@ -110,7 +110,7 @@ fn losses_stand_in_the_wal() {
     let view = view_of(&segments);
     assert!(
         view.contains(
-            r#"{"lastSeq":11,"events":10,"generation":0,"foldVersion":1,"damage":[{"file":"1.wal","#
+            r#"{"lastSeq":11,"events":10,"generation":0,"foldVersion":2,"damage":[{"file":"1.wal","#
         )
     );
     assert!(view.ends_with("\"kind\":\"damage\",\"first\":10,\"last\":10}]}}\n"));

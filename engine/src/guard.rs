@@ -43,6 +43,8 @@ pub enum Guard {
     NearestAction,
     /// Of several crash records the first one's reason stands.
     FirstCrashStands,
+    /// Of what may have stopped an attempt, the first counts.
+    FirstCandidateStands,
     /// Recovery copies what was not proved durable.
     CopyUnproved,
     /// A view is left alone for a time that grows with its size.
@@ -78,7 +80,7 @@ static OFF: AtomicU64 = AtomicU64::new(0);
 #[cfg(feature = "fault-injection")]
 impl Guard {
     /// Every guard.
-    pub const ALL: [Guard; 22] = [
+    pub const ALL: [Guard; 23] = [
         Guard::LookAgain,
         Guard::OneMaterialiser,
         Guard::WrittenBeside,
@@ -97,6 +99,7 @@ impl Guard {
         Guard::CoveredUntilClosed,
         Guard::NearestAction,
         Guard::FirstCrashStands,
+        Guard::FirstCandidateStands,
         Guard::CopyUnproved,
         Guard::Pause,
         Guard::RunningUntilEnded,

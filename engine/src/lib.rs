@@ -18,6 +18,8 @@
 //! | `owner`, `lock`, `process`, `fork` | who has a session open, and whether it lives |
 //! | `recovery`, `repair`, `segment_writer` | what dead writers and damage leave |
 //! | `crash` | crash capture: signals, panics, exits |
+//! | `lifecycle`, `nesting` | actions that close things, in the logs of the sessions that they cover; which of them are open |
+//! | `evidence`, `label` | facts about what happened; words that may be shown to anybody |
 //! | `files` | reading segments |
 //! | `disk`, `filesystem` | the door to the file system, and what it promises |
 //! | `guard` | the guards against known incidents, which tests can take away |
@@ -29,6 +31,7 @@ mod clock;
 pub mod crash;
 mod disk;
 mod error;
+pub mod evidence;
 #[cfg(feature = "fault-injection")]
 mod fault;
 mod files;
@@ -36,10 +39,14 @@ mod filesystem;
 mod fork;
 #[doc(hidden)]
 pub mod guard;
+pub mod label;
 mod layout;
+pub mod lifecycle;
 mod lock;
 mod mapping;
 mod name;
+#[doc(hidden)]
+pub mod nesting;
 mod options;
 mod owner;
 mod process;

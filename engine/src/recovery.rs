@@ -17,6 +17,7 @@ use crate::files::{Log, SegmentFiles};
 use crate::guard::Guard;
 use crate::layout::Layout;
 use crate::lock::{ShortLock, is_locked};
+use crate::nesting::Nesting;
 use crate::owner::{Entry, Owner, writer_lives};
 use crate::process::Identity;
 use crate::random;
@@ -70,6 +71,8 @@ struct Survey {
     /// The run has an ending or a crash record.
     has_ending: bool,
     poisoned: bool,
+    /// The lifecycle actions that the run had begun and not ended.
+    actions: Nesting<()>,
     slots: Vec<SlotEntry>,
     losses: Vec<Loss>,
 }
@@ -317,6 +320,7 @@ fn survey(folder: &Path, here: &Identity) -> Result<Survey> {
         durable: first - 1,
         has_ending: false,
         poisoned: false,
+        actions: Nesting::default(),
         slots: Vec::new(),
         losses: Vec::new(),
     };
@@ -329,6 +333,8 @@ fn survey(folder: &Path, here: &Identity) -> Result<Survey> {
                     Some(Ok(Event::Crashed(crashed))) => {
                         survey.has_ending |= crashed.run.is_none_or(|of| of == run);
                     }
+                    Some(Ok(Event::LifecycleBegun(action))) => survey.actions.begin(&action.action_id, ()),
+                    Some(Ok(Event::LifecycleEnded(action))) => survey.actions.end(&action.action_id),
                     _ => {}
                 }
             }
@@ -357,8 +363,21 @@ fn judged(loss: Loss, log: &Log, durable: u64, boot_id: u128) -> Loss {
     if is_unsynced { Loss { kind: LossKind::Unsynced, ..loss } } else { loss }
 }
 
-/// The crash records that the run has to get (SPEC.md section 10, step 2).
+/// The crash records that the run has to get (SPEC.md section 10, step 2). What was being closed when the process died explains them.
 fn crash_records(survey: &Survey, here: &Identity) -> Vec<(Time, Crashed<'static>)> {
+    let mut records = crashes_of(survey, here);
+    // Not behind an ending: what is still open then is not what the process died of.
+    if !survey.has_ending
+        && let Some((action, ())) = survey.actions.innermost()
+    {
+        for (_, crashed) in &mut records {
+            crashed.action_id.get_or_insert_with(|| action.to_owned().into());
+        }
+    }
+    records
+}
+
+fn crashes_of(survey: &Survey, here: &Identity) -> Vec<(Time, Crashed<'static>)> {
     let now = Some(Time::from(SystemTime::now()));
     let mut records = Vec::new();
     let is_crash =

@@ -20,6 +20,7 @@ use crate::crash::{self, Place};
 use crate::error::{Error, Result};
 use crate::fork;
 use crate::guard::Guard;
+use crate::lifecycle;
 use crate::lock::ShortLock;
 use crate::name;
 use crate::options::Durability;
@@ -85,9 +86,17 @@ impl NewSession {
         self
     }
 
-    /// The scopes by which lifecycle actions may cover it.
+    /// The scopes by which lifecycle actions may cover it: directories, workspaces, agents. What looks like a path is kept as the
+    /// hash of a directory. A session that is resumed keeps those that it was started with unless it gets others.
     pub fn scopes(mut self, scopes: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.first.scopes = Some(scopes.into_iter().map(|scope| scope.into().into()).collect());
+        self
+    }
+
+    /// One more scope: the directory that it runs in.
+    pub fn directory(mut self, directory: impl AsRef<Path>) -> Self {
+        let scope = lifecycle::directory_scope(directory);
+        self.first.scopes.get_or_insert_default().push(scope.into());
         self
     }
 
@@ -172,7 +181,11 @@ impl NewSession {
                 _ => store.disk().remove_file(&layout.owner(session.name())),
             };
         }
-        let began = began.map(Self::enlist);
+        let scopes = |first: &SessionStarted<'_>| match &first.scopes {
+            None => lifecycle::scopes_of(&self.store, &session),
+            Some(scopes) => scopes.iter().map(|scope| lifecycle::scope(scope)).collect(),
+        };
+        let began = began.map(|inner| Self::enlist(inner, scopes(&self.first)));
         drop(owner_lock);
         if before != Entry::Absent {
             // What can't be written now is written when this run ends, or by the next open.
@@ -200,9 +213,10 @@ impl NewSession {
         Ok(())
     }
 
-    fn enlist(inner: SessionInner) -> Session {
+    fn enlist(inner: SessionInner, scopes: Vec<String>) -> Session {
         let inner = Arc::new(inner);
         inner.store.0.enlist_session(&inner);
+        inner.store.0.lifecycles.join(&inner, scopes);
         if inner.store.0.is_covered() {
             inner.cover();
         }
@@ -222,7 +236,10 @@ impl NewSession {
             let session = SessionName::new(name, self.id.clone());
             let end = LogEnd::empty(uid);
             let mut inner = SessionInner::begin_run(&self.store, session, 1, &end, making.clone())?;
+            let scopes: Option<Vec<String>> =
+                self.first.scopes.as_ref().map(|all| all.iter().map(|text| lifecycle::scope(text)).collect());
             let first = SessionStarted {
+                scopes: scopes.clone().map(|all| all.into_iter().map(Into::into).collect()),
                 trace_id: Some(self.first.trace_id.clone().unwrap_or_else(new_id)),
                 root_span_id: Some(self.first.root_span_id.clone().unwrap_or_else(new_id)),
                 ..self.first.clone()
@@ -233,7 +250,7 @@ impl NewSession {
             match store.disk().rename(&making, &folder) {
                 Ok(()) => {
                     inner.settle_in(&folder);
-                    Ok(Some(Self::enlist(inner)))
+                    Ok(Some(Self::enlist(inner, scopes.unwrap_or_default())))
                 }
                 Err(_) if folder.exists() => Ok(None),
                 Err(error) => Err(error),
@@ -654,6 +671,17 @@ impl SessionInner {
     /// Appends what a hook has to say.
     pub(crate) fn record(&self, event: &Event<'_>) -> Result<u64> {
         self.append_and_sync(None, event, false)
+    }
+
+    /// Appends what a lifecycle action has to say, at a time of its own; the caller syncs when it holds no lock.
+    pub(crate) fn record_unsynced(&self, time: Option<Time>, event: &Event<'_>) -> Result<u64> {
+        self.check()?;
+        self.append(time, event)
+    }
+
+    /// Makes it durable if every event of this store is.
+    pub(crate) fn sync_if_always(&self, seq: u64) -> Result<()> {
+        if self.store.0.options.durability == Durability::Always { self.sync_through(seq) } else { Ok(()) }
     }
 
     /// Appends without asking whether it may. When this returns, the event survives SIGKILL (I1).

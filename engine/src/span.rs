@@ -69,12 +69,13 @@ impl Session {
         self.append(LifecycleEnded::new(action_id))
     }
 
-    /// Records a fact about what happened.
+    /// Records a fact about what happened: a [`Fact`](crate::evidence::Fact), or an evidence event as it is. Why the session stopped is
+    /// derived from these, in their order.
     ///
     /// # Errors
     /// Those of [`append`](Self::append).
-    pub fn evidence(&self, evidence: tracewal_format::event::Evidence<'_>) -> Result<u64> {
-        self.append(evidence)
+    pub fn evidence<'a>(&self, fact: impl Into<tracewal_format::event::Evidence<'a>>) -> Result<u64> {
+        self.append(fact.into())
     }
 }
 

@@ -19,6 +19,7 @@ use crate::filesystem::{self, Promise};
 use crate::fork;
 use crate::guard::Guard;
 use crate::layout::Layout;
+use crate::lifecycle::Lifecycles;
 use crate::lock::ShortLock;
 use crate::name;
 use crate::options::{Access, Options};
@@ -98,6 +99,7 @@ pub(crate) struct StoreInner {
     writer: Option<Writer>,
     /// Sessions that are open here, by name. An entry stays until its session has been closed in every respect.
     live: Mutex<HashMap<String, Weak<SessionInner>>>,
+    pub(crate) lifecycles: Lifecycles,
     pub(crate) health: Mutex<Health>,
     background: Mutex<Option<Background>>,
     /// Crash capture covers its sessions.
@@ -184,6 +186,7 @@ impl Store {
             promise,
             writer,
             live: Mutex::default(),
+            lifecycles: Lifecycles::default(),
             health: Mutex::default(),
             background: Mutex::default(),
             covered: AtomicBool::new(false),
@@ -514,6 +517,7 @@ impl StoreInner {
 
     /// The session is closed in every respect. (Another run of it may be on the list already.)
     pub(crate) fn strike_session(&self, session: &SessionInner) {
+        self.lifecycles.leave(session);
         lock(&self.live).retain(|_, listed| !std::ptr::eq(listed.as_ptr(), session));
     }
 

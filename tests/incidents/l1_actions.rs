@@ -13,8 +13,7 @@ use tracewal::event::{Crashed, Event, LifecycleBegun, LifecycleEnded, SessionEnd
 ///
 /// Guard: `NearestAction`.
 ///
-/// What a later derivation adds: kind and origin of the action, its ancestors by `parentActionId`, and a sentence for people. All it needs
-/// is in the log, in order, and is not changed by what comes later.
+/// How a store tells its sessions of such actions is in `tests/lifecycle.rs`.
 #[test]
 fn l1() {
     let mut row = Row::new("L1");
@@ -54,7 +53,8 @@ fn l1() {
         };
         let close = &view_of(&store, "s")["close"];
         assert_eq!(close["actionId"].as_str(), expected.as_deref(), "the nearest open action");
-        assert_eq!(close["kind"].as_str(), expected.map(|_| kind));
+        // A completed session that nothing covered has nothing to explain.
+        assert_eq!(close["kind"].as_str(), expected.map(|_| kind).or((kind == "crashed").then_some(kind)));
     });
     row.case("one dispose of everything, over five sessions", 100, 4, |_| {
         let folder = folder();

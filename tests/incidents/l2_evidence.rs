@@ -6,14 +6,17 @@ use crate::support::random::Random;
 use crate::support::trials::{Row, folder};
 use tracewal::Store;
 use tracewal::event::{EndStatus, Event, Evidence, SessionEnded};
+use tracewal::evidence::Fact;
 
 /// A transport drops while tool input is streaming, and clean-up then reports failures of its own. The evidence is in the log in the order
 /// in which it was given, each piece as it was, whatever came later, also after SIGKILL; of several crash records the first one's reason
 /// stands.
 ///
-/// Guards: `CopyUnproved`, `FirstCrashStands`.
+/// The cause that is derived is the first as well.
 ///
-/// What a later derivation adds: the cause, as the first terminal candidate of that evidence, and the bounds on how much is kept and shown.
+/// Guards: `CopyUnproved`, `FirstCrashStands`, `FirstCandidateStands`.
+///
+/// What is derived from such evidence is in `compact/tests/incident_table.rs`.
 #[test]
 fn l2() {
     let mut row = Row::new("L2");
@@ -33,6 +36,32 @@ fn l2() {
         check_evidence(&store, n);
         let view = view_of(&store, "s");
         assert_eq!(view["crash"]["reason"].as_str(), Some("transport dropped"), "the first reason");
+    });
+    row.case("the cause is derived, and clean-up cannot replace it", 100, 4, |n| {
+        let folder = folder();
+        let store = on_demand().open(folder.path()).unwrap();
+        let session = store.session("s").start().unwrap();
+        let mut random = Random::from(n);
+        let say = |fact: Fact<'static>| session.evidence(fact.attempt("a")).unwrap();
+        say(Fact::attempt_started());
+        say(Fact::tool_input_started("bash"));
+        say(Fact::transport_failure());
+        for _ in 0..1 + random.below(40) {
+            say(match random.below(4) {
+                0 => Fact::tool_execution_interrupted("bash"),
+                1 => Fact::tool_execution_failed("bash").source("clean-up").terminal(true),
+                2 => Fact::user_cancel(),
+                _ => Fact::clean_up(),
+            });
+        }
+        // What the guard is taken away for comes at least once.
+        say(Fact::user_cancel());
+        session.fail("tool execution failed").unwrap();
+        let incident = &view_of(&store, "s")["incidents"]["terminal"];
+        assert_eq!(incident["cause"].as_str(), Some("provider-transport-disconnect"), "the first cause");
+        assert_eq!(incident["phase"], "during-tool-input");
+        assert_eq!(incident["facts"]["toolExecution"], "none");
+        assert_eq!(incident["recovery"]["advice"], "auto-retry");
     });
     row.case("SIGKILL behind the evidence", 100, 4, |n| {
         let died = Died::of(&format!("evidence {n}")).killed_by(libc::SIGKILL);

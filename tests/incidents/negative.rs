@@ -114,6 +114,9 @@ fn negative_l2() {
         4,
         "left: Some(\"tool execution failed\")",
     );
+    let derived = "the cause is derived, and clean-up cannot replace it";
+    let cancelled = "left: Some(\"user-cancel\")";
+    without(&[Guard::FirstCandidateStands], "l2_evidence::l2", derived, 4, cancelled);
     without(
         &[Guard::CopyUnproved],
         "l2_evidence::l2",

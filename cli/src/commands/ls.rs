@@ -30,6 +30,10 @@ const COLUMNS: &[Column] = &[
     column("TITLE", false, 200, 0),
 ];
 
+/// Behind the status, when it is asked for.
+const CAUSE: Column = column("CAUSE", false, 48, 0);
+const STATUS_AT: usize = 3;
+
 pub(crate) fn run(folder: &Path, args: &Ls) -> Result<()> {
     let store = stores::open_to_look(folder)?;
     let limit = if args.all { usize::MAX } else { args.limit };
@@ -37,12 +41,17 @@ pub(crate) fn run(folder: &Path, args: &Ls) -> Result<()> {
         .into_iter()
         .map(|session| Listed::of(&store, &session))
         .filter(|listed| args.status.is_none_or(|status| listed.has(status)))
+        .filter(|listed| args.cause.as_deref().is_none_or(|cause| listed.is_of(cause)))
         .take(limit);
     if args.json.json {
         return output::json(&listed.collect::<Vec<_>>());
     }
-    let mut table = Table::new(COLUMNS);
-    listed.for_each(|listed| table.push(listed.cells()));
+    let mut columns = COLUMNS.to_vec();
+    if args.cause.is_some() {
+        columns.insert(STATUS_AT + 1, CAUSE);
+    }
+    let mut table = Table::new(&columns);
+    listed.for_each(|listed| table.push(listed.cells(args.cause.is_some())));
     let mut out = output::people();
     table.print(&mut out)?;
     Ok(out.flush()?)
@@ -80,6 +89,9 @@ struct Listed {
     model: Option<String>,
     agent: Option<String>,
     error: Option<String>,
+    /// Why it stopped.
+    cause: Option<&'static str>,
+    cause_kind: Option<String>,
     tokens: TokensJson,
     cost: f64,
     generations: u64,
@@ -144,6 +156,8 @@ impl Listed {
             model: owned(&summary.metadata.model),
             agent: owned(&summary.metadata.agent),
             error: summary.error.clone(),
+            cause: summary.incidents.terminal.as_ref().map(|incident| incident.cause.as_str()),
+            cause_kind: summary.incidents.terminal.as_ref().and_then(|incident| incident.kind.clone()),
             tokens: (&summary.tokens).into(),
             cost: summary.total_cost,
             generations: summary.generations,
@@ -171,6 +185,8 @@ impl Listed {
             model: None,
             agent: None,
             error: None,
+            cause: None,
+            cause_kind: None,
             tokens: TokensJson::default(),
             cost: 0.0,
             generations: 0,
@@ -195,7 +211,12 @@ impl Listed {
         }
     }
 
-    fn cells(&self) -> Vec<Cell> {
+    /// Whether it stopped by this cause, or for this kind of it; any, if none is named.
+    fn is_of(&self, cause: &str) -> bool {
+        cause.is_empty() || self.cause == Some(cause) || self.cause_kind.as_deref() == Some(cause)
+    }
+
+    fn cells(&self, with_cause: bool) -> Vec<Cell> {
         let cell = |known: bool, text: String| Cell::plain(if known { text } else { "?".to_owned() });
         let known = self.started.is_some();
         let status = match (self.is_damaged, self.lost_events) {
@@ -204,7 +225,7 @@ impl Listed {
             (true, lost) => format!("{}, {lost} lost", self.status),
         };
         let about = self.unreadable.clone().or_else(|| self.title.clone()).unwrap_or_default();
-        vec![
+        let mut cells = vec![
             Cell::styled(self.session_id.clone(), output::BOLD),
             cell(known, self.started.map_or_else(String::new, text::local)),
             cell(known, text::duration(self.duration_ns)),
@@ -214,6 +235,12 @@ impl Listed {
             cell(known, if self.cost == 0.0 { "-".to_owned() } else { text::dollars(self.cost) }),
             cell(known, self.tools.to_string()),
             Cell::plain(about),
-        ]
+        ];
+        if with_cause {
+            let kind = self.cause_kind.as_ref().map_or_else(String::new, |kind| format!(": {kind}"));
+            let cause = self.cause.map_or_else(|| "-".to_owned(), |cause| format!("{cause}{kind}"));
+            cells.insert(STATUS_AT + 1, Cell::plain(cause));
+        }
+        cells
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use tracewal::fold::Summary;
 use tracewal::{SessionName, Store};
+use tracewal_compact::incident::sentence;
 use tracewal_compact::summary::{Crash, Run, RunEnding};
 
 use super::span_tree;
@@ -67,6 +68,7 @@ fn header(store: &Store, session: &SessionName, account: &Account, out: &mut Out
     if let Some(ending) = ending(summary) {
         facts.push(("because", ending));
     }
+    facts.extend(summary.incidents.terminal.as_ref().map(|incident| ("why", sentence(incident))));
     for (name, value) in [
         ("model", &metadata.model),
         ("agent", &metadata.agent),

@@ -9,6 +9,9 @@ use serde_json::value::RawValue;
 use tracewal::event::FoundBy;
 use tracewal::fold::{OpenSpan, Summary, open_spans};
 use tracewal::{Error, Event, Item, ProcessState, SessionName, Status, Store};
+use tracewal_compact::incident::{
+    Close, Incident, Provenance, advice_sentence, close_json, incidents_json, sentence,
+};
 use tracewal_compact::summary::{Crash, RunEnding};
 use tracewal_format::json::write_event;
 
@@ -78,7 +81,7 @@ fn examine(store: &Store, session: &SessionName, last: usize) -> Result<PostMort
 fn verdict(found: &PostMortem) -> String {
     let summary = found.account.summary();
     match (summary.status, &summary.crash) {
-        (Status::Crashed, Some(crash)) => format!("It crashed: {}.", crash.reason),
+        (Status::Crashed, Some(crash)) => format!("It crashed{}: {}.", during(summary), crash.reason),
         (Status::Completed, _) => "It ended in order, as completed.".to_owned(),
         (Status::Error, _) => {
             format!("It ended in order, with an error: {}.", summary.error.as_deref().unwrap_or("unknown"))
@@ -90,6 +93,13 @@ fn verdict(found: &PostMortem) -> String {
         _ if found.account.live => "It has not ended: its process writes to it now.".to_owned(),
         _ => "It has not ended: its process closed it in order, to go on later.".to_owned(),
     }
+}
+
+/// The lifecycle action that was going on.
+fn during(summary: &Summary) -> String {
+    let cover = summary.close.as_ref().and_then(|close| close.cover.as_ref());
+    let action = cover.and_then(|cover| cover.action.as_ref());
+    action.map_or_else(String::new, |action| format!(" during {}", action.kind))
 }
 
 /// How the ending is known.
@@ -151,6 +161,7 @@ fn advice(session: &SessionName, found: &PostMortem) -> Vec<String> {
             "`tracewal repair {id}` makes the log sound again; the events that are lost stay lost"
         ));
     }
+    advice.extend(summary.incidents.terminal.as_ref().and_then(advice_sentence));
     match summary.status {
         Status::Crashed => advice.push(format!(
             "resume it with `tracewal record --session {id}`; it will go on saying that it crashed"
@@ -171,6 +182,9 @@ fn print(session: &SessionName, found: &PostMortem, out: &mut Out) -> Result<()>
     let title = summary.metadata.title.as_deref().unwrap_or(session.id());
     writeln!(out, "{BOLD}{}{BOLD:#}", text::one_line(title))?;
     writeln!(out, "{style}{}{style:#}", text::one_line(&verdict(found)))?;
+    if let Some(incident) = &summary.incidents.terminal {
+        writeln!(out, "{}", text::one_line(&sentence(incident)))?;
+    }
     writeln!(out, "{}", text::one_line(&evidence(found)))?;
     if let Some((class, message, stack)) = summary.crash.as_ref().and_then(|crash| crash.exception.as_ref()) {
         writeln!(out, "{}", text::one_line(&format!("{class}: {message}")))?;
@@ -179,7 +193,7 @@ fn print(session: &SessionName, found: &PostMortem, out: &mut Out) -> Result<()>
         }
     }
     for (name, value) in facts(found) {
-        writeln!(out, "{DIM}{name:<9}{DIM:#}{}", text::one_line(&value))?;
+        writeln!(out, "{DIM}{name:<10}{DIM:#}{}", text::one_line(&value))?;
     }
     if !found.open.is_empty() {
         writeln!(out, "\n{BOLD}open at that moment{BOLD:#}")?;
@@ -217,9 +231,50 @@ fn facts(found: &PostMortem) -> Vec<(&'static str, String)> {
         facts.push(("wrote", format!("{events}, from {from} to {to}")));
     }
     facts.extend(crash.and_then(|crash| crash.signal.clone()).map(|signal| ("signal", signal)));
-    facts.extend(crash.and_then(|crash| crash.action_id.clone()).map(|action| ("during", action)));
+    facts.extend(summary.close.iter().flat_map(close));
+    facts.extend(summary.incidents.terminal.iter().flat_map(incident));
+    let recovered = summary.incidents.recovered.len();
+    if recovered > 0 {
+        facts.push((
+            "got over",
+            text::count(u64::try_from(recovered).unwrap_or(u64::MAX), "earlier incident"),
+        ));
+    }
     if summary.crashes > 1 {
         facts.push(("records", format!("{} crash records; the first is shown", summary.crashes)));
+    }
+    facts
+}
+
+/// The lifecycle action, or that none is known.
+fn close(close: &Close) -> Vec<(&'static str, String)> {
+    let Some(cover) = &close.cover else {
+        let unknown = (close.provenance == Provenance::Unknown).then(|| close.provenance.as_str().to_owned());
+        return unknown.into_iter().map(|unknown| ("closed by", unknown)).collect();
+    };
+    let mut facts = vec![("closed by", cover.id.clone())];
+    if let Some(action) = &cover.action {
+        let origin = [action.source, action.operation.as_deref(), action.reason.as_deref()];
+        let origin: Vec<&str> = origin.into_iter().flatten().collect();
+        facts.push(("origin", if origin.is_empty() { "unknown".to_owned() } else { origin.join(", ") }));
+        facts.extend(action.parent.clone().map(|parent| ("part of", parent)));
+    }
+    facts
+}
+
+/// How sure the cause is, and what it rests on.
+fn incident(incident: &Incident) -> Vec<(&'static str, String)> {
+    let kind = incident.kind.as_ref().map_or_else(String::new, |kind| format!(" ({kind})"));
+    let seqs = incident.evidence.iter().filter_map(|piece| piece.seq).map(|seq| seq.to_string());
+    let seqs = seqs.collect::<Vec<_>>().join(", ");
+    let more = if incident.omitted > 0 { format!(" and {} more", incident.omitted) } else { String::new() };
+    let mut facts = vec![
+        ("cause", format!("{}{kind}, confidence {}", incident.cause.as_str(), incident.confidence.as_str())),
+        ("events", format!("{seqs}{more}")),
+    ];
+    let missing: Vec<&str> = incident.facts.missing.names().collect();
+    if !missing.is_empty() {
+        facts.push(("missing", missing.join(", ")));
     }
     facts
 }
@@ -243,7 +298,11 @@ struct Report<'a> {
     status: &'static str,
     verdict: String,
     evidence: String,
+    /// Why, in a sentence.
+    why: Option<String>,
     crash: Option<CrashReport>,
+    close: Option<Box<RawValue>>,
+    incidents: Option<Box<RawValue>>,
     open_spans: Vec<OpenReport<'a>>,
     last_events: Vec<&'a RawValue>,
     damage: Vec<Box<RawValue>>,
@@ -299,7 +358,10 @@ impl<'a> Report<'a> {
             status: found.account.status(),
             verdict: verdict(found),
             evidence: evidence(found),
+            why: summary.incidents.terminal.as_ref().map(sentence),
             crash: summary.crash.as_ref().map(crash),
+            close: raw(&summary.close.as_ref().map(close_json)),
+            incidents: raw(&incidents_json(&summary.incidents)),
             open_spans: found.open.iter().map(open).collect(),
             last_events: found.last.iter().map(|(_, json)| &**json).collect(),
             damage: summary.losses.iter().filter_map(account::loss_json).collect(),
