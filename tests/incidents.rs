@@ -1074,7 +1074,7 @@ fn l2() {
         let store = on_demand().open(folder.path()).unwrap();
         let session = store.session("s").start().unwrap();
         let mut random = Random::from(n);
-        let mut say = |fact: Fact<'static>| session.evidence(fact.attempt("a")).unwrap();
+        let say = |fact: Fact<'static>| session.evidence(fact.attempt("a")).unwrap();
         say(Fact::attempt_started());
         say(Fact::tool_input_started("bash"));
         say(Fact::transport_failure());
