@@ -26,6 +26,28 @@
 //! # }
 //! ```
 //!
+//! # Why did it stop?
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let store = tracewal::open(folder.path().join("agent.store"))?;
+//! use tracewal::evidence::{Effect, Fact};
+//! use tracewal::lifecycle::{LifecycleKind, LifecycleOrigin};
+//!
+//! let session = store.session("fix-the-build").directory("/work/project").start()?;
+//! session.evidence(Fact::attempt_started())?;
+//! session.evidence(Fact::tool_call_materialised("bash"))?;
+//! session.evidence(Fact::tool_execution_started("bash", Effect::LocalProcess))?; // before it begins
+//!
+//! // What closes sessions says so first. If the process dies now, recovery says: during instance-dispose.
+//! let origin = LifecycleOrigin::server_handler().operation("instance.dispose");
+//! let dispose = store.lifecycle(LifecycleKind::InstanceDispose, origin).directory("/work/project").begin()?;
+//! session.fail("disposed")?; // closed by instance-dispose while a tool ran: ask before trying again
+//! dispose.end();
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Where to go from here
 //! - [`open`] and [`options`] give a [`Store`]; [`Store::session`] starts or resumes a [`Session`].
 //! - [`Session::span`], [`generation`](Session::generation) and [`tool`](Session::tool) open a [`Span`]: a guard, closed by

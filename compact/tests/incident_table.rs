@@ -832,6 +832,26 @@ const OMISSIONS: &[Row] = &[
         "unknown-interruption #5 @before-first-progress low unknown(cause-unknown)",
     ),
     (
+        "the ids: a start behind progress is another attempt",
+        "start; text; call bash; exec bash local-process; ok bash; start; drop; error",
+        "provider-transport-disconnect #7 @before-first-progress high auto-retry(nothing-shown-no-tool-ran)",
+    ),
+    (
+        "the ids: a start behind completion is another attempt",
+        "start; text; done; start; drop; error",
+        "provider-transport-disconnect #5 @before-first-progress high auto-retry(nothing-shown-no-tool-ran)",
+    ),
+    (
+        "the ids: a start twice is one, and one in an open call is of that",
+        "gen g; gtext g; start; start; drop; error",
+        "provider-transport-disconnect #5 @during-text high offer-continue(visible-output)",
+    ),
+    (
+        "an id that is used again behind completion is another attempt",
+        "start a; text a; done a; start a; drop a; error",
+        "provider-transport-disconnect #5 @before-first-progress high auto-retry(nothing-shown-no-tool-ran)",
+    ),
+    (
         "a start behind the break is another attempt, and makes nothing good",
         "start a; drop a; start a; error",
         "provider-transport-disconnect #2 @before-first-progress high auto-retry(nothing-shown-no-tool-ran)",

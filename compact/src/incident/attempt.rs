@@ -85,6 +85,8 @@ pub(crate) struct Attempt {
     marks: Vec<Mark>,
     pub(crate) strong: Option<Candidate>,
     pub(crate) weak: Option<Candidate>,
+    /// It has made progress since evidence said that it starts.
+    pub(crate) has_moved: bool,
     /// What comes next begins another attempt of this id.
     pub(crate) is_retried: bool,
     pub(crate) pieces: Pieces,
@@ -105,6 +107,7 @@ impl Attempt {
             marks: Vec::new(),
             strong: None,
             weak: None,
+            has_moved: false,
             is_retried: false,
             pieces: Pieces::default(),
         }

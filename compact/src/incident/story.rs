@@ -188,7 +188,10 @@ impl Story {
     fn renewed(&mut self, which: Which, what: Option<What>, is_candidate: bool, now: &Now<'_>) -> Which {
         let Some(attempt) = self.lanes.get(which) else { return which };
         let starts = what == Some(What::AttemptStarted);
-        let again = (starts && attempt.strong.is_some())
+        let known = &attempt.known;
+        // Without an id, a start is another one when something has come of the one before; with an id, when that is over.
+        let is_over = known.completed || (attempt.id.is_none() && known.declared && attempt.has_moved);
+        let again = (starts && (attempt.strong.is_some() || is_over))
             || (attempt.is_retried && (starts || is_candidate || what.is_some_and(is_progress)));
         if !again {
             return which;
@@ -288,6 +291,7 @@ impl Story {
             _ => None,
         };
         attempt.is_retried |= what == Some(What::Retry);
+        attempt.has_moved &= what != Some(What::AttemptStarted);
         if let Some(named) = named {
             let after = attempt.known.facts(besides);
             // What the evidence itself shows to be missing counts, but for the tool that it ends.
@@ -322,6 +326,7 @@ impl Story {
     /// An attempt makes progress: what failed before it in its lane has recovered.
     fn progress(&mut self, which: Which, of_tool: Option<&Key>) -> Vec<Attempt> {
         let Some(attempt) = self.lanes.get_mut(which) else { return Vec::new() };
+        attempt.has_moved = true;
         if attempt.strong.is_some() || !which.is_current() {
             return Vec::new();
         }
@@ -426,6 +431,7 @@ impl Story {
         let Some(which) = self.of_generation(span) else { return Vec::new() };
         let Some(attempt) = self.lanes.get_mut(which) else { return Vec::new() };
         if !attempt.known.text_is_news() {
+            attempt.has_moved = true;
             return Vec::new();
         }
         attempt.change(now.seq, now.actions).show(None);
