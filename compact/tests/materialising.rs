@@ -203,6 +203,18 @@ fn a_step_that_fails_leaves_the_view_as_it_was() {
     }
 }
 
+/// A disk that is full is told from one that is broken: room can be made.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_disk_that_is_full_while_the_view_is_written_is_called_full() {
+    let left = Left::new(&format!("{STARTED}\n{RUN_ENDED}"), None);
+    std::os::unix::fs::symlink("/dev/full", left.path("traces/s.json.tmp")).unwrap();
+    let store = left.open();
+    let error = materialise(&store, &store.find("s").unwrap()).unwrap_err();
+    assert!(matches!(&error, Error::DiskFull { path, .. } if path.ends_with("s.json.tmp")), "{error}");
+    assert_eq!(left.materialise().1.as_deref(), Some("running"), "what was left of it is gone");
+}
+
 /// I6: a crash record that comes when the view has been read, and before it has its name, is in the view when the lock is given up.
 #[test]
 fn a_crash_that_comes_before_the_rename_is_shown() {

@@ -196,6 +196,22 @@ fn the_runs_before_the_last_are_not_touched() {
     assert_eq!(items, expected);
 }
 
+/// Nobody writes such a log; still, what another run says of itself is not said of the last.
+#[test]
+fn an_ending_of_another_run_is_not_that_of_the_last() {
+    let mut files = Vec::new();
+    for (number, run) in [(1, 5), (2, 3), (3, 5)] {
+        let mut segment = segment(number, number * 2 - 1, run, number);
+        notes(&mut segment, 1);
+        let end = if run == 3 { run_ended() } else { Note::new("open").into() };
+        files.push(segment.event(ms(9), &end).clone().finish(64));
+    }
+    let (items, _) = Left::new(files).recovered();
+    let crash =
+        "7 at 9 in 5: crashed: process vanished signal \"\" run 5 slot None pid 4711 found by Recovery";
+    assert_eq!(items[items.len() - 2..], [crash, "mark 7"]);
+}
+
 #[test]
 fn losses_above_the_mark_stay_told_and_after_a_power_cut_they_are_unsynced() {
     for (boot_id, kind) in [(boot(), "Damage"), (5, "Unsynced")] {
