@@ -19,6 +19,7 @@
 //! | `recovery`, `repair`, `segment_writer` | what dead writers and damage leave |
 //! | `crash` | crash capture: signals, panics, exits |
 //! | `files` | reading segments |
+//! | `index` | what is known of sessions without opening their logs |
 //! | `disk`, `filesystem` | the door to the file system, and what it promises |
 //! | `guard` | the guards against known incidents, which tests can take away |
 
@@ -36,6 +37,7 @@ mod filesystem;
 mod fork;
 #[doc(hidden)]
 pub mod guard;
+mod index;
 mod layout;
 mod lock;
 mod mapping;
@@ -59,6 +61,7 @@ mod views;
 pub use disk::{Disk, Gate, Step};
 pub use error::{Error, Holder, Result};
 pub use files::{Log, SegmentFiles};
+pub use index::{Found, Index, Snapshot, Stored};
 pub use lock::ShortLock;
 pub use options::{Access, Durability, Options};
 pub use process::ProcessState;

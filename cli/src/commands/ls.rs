@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tracewal::event::Tokens;
-use tracewal::{Item, Reading, SessionName, Store, Time};
+use tracewal::{Damaged, Listing, Row, SessionName, Status, Store, Time};
 
 use crate::account::{self, Account};
 use crate::args::{Ls, StatusArg};
@@ -32,38 +32,50 @@ const COLUMNS: &[Column] = &[
 
 pub(crate) fn run(folder: &Path, args: &Ls) -> Result<()> {
     let store = stores::open_to_look(folder)?;
-    let limit = if args.all { usize::MAX } else { args.limit };
-    let listed = newest_first(&store)?
-        .into_iter()
-        .map(|session| Listed::of(&store, &session))
-        .filter(|listed| args.status.is_none_or(|status| listed.has(status)))
-        .take(limit);
+    let mut listing = if args.fresh { Listing::fresh(&store)? } else { Listing::of(&store)? };
+    let listed = match list(&store, &listing, args) {
+        Ok(listed) => listed,
+        Err(Damaged) => {
+            listing = Listing::thorough(&store)?;
+            list(&store, &listing, args).unwrap_or_default()
+        }
+    };
     if args.json.json {
-        return output::json(&listed.collect::<Vec<_>>());
+        return output::json(&listed);
     }
     let mut table = Table::new(COLUMNS);
-    listed.for_each(|listed| table.push(listed.cells()));
+    listed.iter().for_each(|listed| table.push(listed.cells()));
     let mut out = output::people();
     table.print(&mut out)?;
     Ok(out.flush()?)
 }
 
-/// The sessions by the time of their first event. Those of which nothing can be read come last.
-pub(crate) fn newest_first(store: &Store) -> Result<Vec<SessionName>> {
-    let mut sessions: Vec<(Option<Time>, SessionName)> =
-        store.sessions()?.into_iter().map(|session| (first_time(store, &session), session)).collect();
-    sessions.sort_by(|a, b| b.cmp(a));
-    Ok(sessions.into_iter().map(|(_, session)| session).collect())
+fn list(store: &Store, listing: &Listing, args: &Ls) -> std::result::Result<Vec<Listed>, Damaged> {
+    let limit = if args.all { usize::MAX } else { args.limit };
+    let is_wanted = |status: Status| args.status.is_none_or(|wanted| wanted.is(status.as_str()));
+    listing
+        .sessions(store, is_wanted)
+        .map(|session| session.map(|session| Listed::of(store, session)))
+        .filter(|listed| {
+            let is = |listed: &Listed| args.status.is_none_or(|status| status.is(listed.status));
+            listed.as_ref().map_or(true, is)
+        })
+        .take(limit)
+        .collect()
 }
 
-fn first_time(store: &Store, session: &SessionName) -> Option<Time> {
-    let mut log = store.read(session, Reading::Live).ok()?;
-    loop {
-        match log.next().ok()?? {
-            Item::Event(entry) => return Some(entry.time),
-            _ => continue,
+/// The session that began last.
+pub(crate) fn newest(store: &Store) -> Result<Option<SessionName>> {
+    let mut listing = Listing::of(store)?;
+    let first = |listing: &Listing| listing.sessions(store, |_| true).next().transpose();
+    let session = match first(&listing) {
+        Ok(session) => session,
+        Err(Damaged) => {
+            listing = Listing::thorough(store)?;
+            first(&listing).unwrap_or_default()
         }
-    }
+    };
+    Ok(session.map(|session| session.name()))
 }
 
 #[derive(Serialize)]
@@ -123,8 +135,50 @@ impl From<&Tokens<'_>> for TokensJson {
 }
 
 impl Listed {
+    fn of(store: &Store, session: tracewal::Listed) -> Self {
+        match session {
+            tracewal::Listed::Row(row) => Self::of_row(store, *row),
+            tracewal::Listed::Log(session) => Self::of_log(store, &session),
+        }
+    }
+
+    /// As the index says: nobody has it open.
+    fn of_row(store: &Store, row: Row) -> Self {
+        let known = !row.is_unreadable;
+        let duration_ns = (row.ended_at.as_ns() - row.started_at.as_ns()).max(0);
+        let [input, output, reasoning, cache_read, cache_write] = row.tokens;
+        Listed {
+            status: match tracewal::status_of(&row) {
+                Status::Crashed => "crashed",
+                _ if row.is_unreadable => "?",
+                other => other.as_str(),
+            },
+            live: false,
+            started_at: known.then(|| text::utc(row.started_at)),
+            ended_at: known.then(|| text::utc(row.ended_at)),
+            duration_ms: known.then(|| u64::try_from(duration_ns / 1_000_000).unwrap_or(u64::MAX)),
+            tokens: (&Tokens::new(input, output, reasoning, cache_read, cache_write)).into(),
+            cost: row.cost,
+            generations: row.generations,
+            tools: row.tool_calls,
+            events: row.events,
+            lost_events: account::lost_events(&row.losses),
+            damage: row.losses.iter().filter_map(account::loss_json).collect(),
+            unreadable: None,
+            json: store.view(&SessionName::of(&row.name, &row.id)),
+            started: known.then_some(row.started_at),
+            duration_ns,
+            is_damaged: row.losses.iter().any(account::is_damage),
+            session_id: row.id,
+            title: row.title,
+            model: row.model,
+            agent: row.agent,
+            error: row.error,
+        }
+    }
+
     /// Whatever is wrong with a session, it is listed, and the others are.
-    fn of(store: &Store, session: &SessionName) -> Self {
+    fn of_log(store: &Store, session: &SessionName) -> Self {
         let json = store.view(session);
         let account = match Account::of(store, session) {
             Ok(account) => account,
@@ -186,15 +240,6 @@ impl Listed {
         }
     }
 
-    fn has(&self, status: StatusArg) -> bool {
-        match status {
-            StatusArg::Running => self.status == "running",
-            StatusArg::Completed => self.status == "completed",
-            StatusArg::Error => self.status == "error",
-            StatusArg::Crashed => self.status.starts_with("crashed"),
-        }
-    }
-
     fn cells(&self) -> Vec<Cell> {
         let cell = |known: bool, text: String| Cell::plain(if known { text } else { "?".to_owned() });
         let known = self.started.is_some();
@@ -215,5 +260,17 @@ impl Listed {
             cell(known, self.tools.to_string()),
             Cell::plain(about),
         ]
+    }
+}
+
+impl StatusArg {
+    /// Whether a session that stands so is meant.
+    fn is(self, status: &str) -> bool {
+        match self {
+            StatusArg::Running => status == "running",
+            StatusArg::Completed => status == "completed",
+            StatusArg::Error => status == "error",
+            StatusArg::Crashed => status.starts_with("crashed"),
+        }
     }
 }
