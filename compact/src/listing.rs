@@ -121,8 +121,9 @@ impl Listing {
         let owned = store.owned()?;
         let mut snapshot = if trust == Trust::Nothing { Snapshot::default() } else { index.snapshot() };
         let proof = if trust == Trust::Proved { proof(snapshot.mark(), now) } else { Proof::None };
-        if index.is_kept() && (trust == Trust::Compared || snapshot.is_damaged()) {
-            // So the damage goes, and with it the mark.
+        let has_no_base = trust != Trust::Nothing && snapshot.base() == 0;
+        if index.is_kept() && (trust == Trust::Compared || snapshot.is_damaged() || has_no_base) {
+            // So damage goes, and a mark has a base to speak of.
             let _ = index.merge();
             snapshot = index.snapshot();
         }
@@ -131,9 +132,10 @@ impl Listing {
         }
         let owned: HashSet<String> = owned.into_iter().collect();
         if proof != Proof::Complete {
+            let base = snapshot.base();
             let is_complete = check(store, &mut snapshot, &owned, proof)?;
-            if let Some(mark) = now.filter(|mark| is_complete && is_settled(mark)) {
-                index.add(&Frame::Mark(mark));
+            if let Some(mark) = now.filter(|mark| is_complete && base != 0 && is_settled(mark)) {
+                index.add(&Frame::Mark(Mark { base, ..mark }));
             }
         }
         Self::sorted(store, snapshot, &owned)
@@ -237,7 +239,7 @@ impl Other {
 }
 
 fn proof(then: Option<Mark>, now: Option<Mark>) -> Proof {
-    match (then, now) {
+    match (then.map(|then| Mark { base: 0, ..then }), now) {
         (Some(then), Some(now)) if then == now => Proof::Complete,
         (Some(then), Some(now)) if (then.boot_id, then.fold_version) == (now.boot_id, now.fold_version) => {
             Proof::Names

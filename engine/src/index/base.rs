@@ -39,6 +39,10 @@ impl Base {
         self.header.mark
     }
 
+    pub(super) fn identity(&self) -> u32 {
+        self.header.identity()
+    }
+
     pub(super) fn keys(&self) -> impl Iterator<Item = Key> {
         self.keys.chunks_exact(KEY_LEN).filter_map(Key::decode)
     }

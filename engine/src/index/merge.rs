@@ -70,12 +70,11 @@ struct Parts {
 
 impl Parts {
     fn of(base: Option<File>, old: File, exists: impl Fn(&str) -> bool) -> Self {
-        let had_base = base.is_some();
+        let was_there = base.is_some();
         let base = base.and_then(Base::open);
-        let mut tail = Tail { mark: base.as_ref().and_then(Base::mark), ..Tail::default() };
+        let mut tail = Tail::behind(base.as_ref(), was_there);
         tail.take_in(old);
-        let Tail { mut recent, mark, mut is_damaged } = tail;
-        is_damaged |= had_base && base.is_none();
+        let Tail { mut recent, mark, mut is_damaged, .. } = tail;
         let mut keys = Vec::new();
         let mut window = Window::default();
         for key in base.iter().flat_map(Base::keys) {
@@ -90,7 +89,8 @@ impl Parts {
         recent.retain(|name, frame| !matches!(frame, Frame::Unknown(_)) || exists(name));
         let recent = sorted(recent);
         // What a damaged place said is lost here: then nothing says that the index is complete.
-        Parts { base, keys, recent, mark: mark.filter(|_| !is_damaged) }
+        let mark = mark.filter(|_| !is_damaged).map(|mark| Mark { base: 0, ..mark });
+        Parts { base, keys, recent, mark }
     }
 
     fn write(&self, file: &File) -> io::Result<()> {

@@ -45,16 +45,27 @@ impl Stored<'_> {
     }
 }
 
-/// What the records of one or more tails say.
+/// What the records of one or more tails say, behind a base.
 #[derive(Debug, Default)]
 pub(super) struct Tail {
     /// By name: the last one counts.
     pub(super) recent: HashMap<String, Frame>,
     pub(super) mark: Option<Mark>,
     pub(super) is_damaged: bool,
+    base: u32,
 }
 
 impl Tail {
+    /// Behind this base. `was_there`: there is one, be it damaged or not.
+    pub(super) fn behind(base: Option<&Base>, was_there: bool) -> Self {
+        Tail {
+            recent: HashMap::new(),
+            mark: base.and_then(Base::mark),
+            is_damaged: was_there && base.is_none(),
+            base: base.map_or(0, Base::identity),
+        }
+    }
+
     /// What was added to a tail, up to the first bytes that are no record.
     pub(super) fn take_in(&mut self, file: File) {
         let mut bytes = Vec::new();
@@ -66,7 +77,10 @@ impl Tail {
         let mut frames = Frames::new(&bytes);
         for frame in &mut frames {
             match frame {
-                Frame::Mark(mark) => self.mark = Some(mark),
+                // Of another base, or of none: then what it speaks of may have been removed since.
+                Frame::Mark(mark) => {
+                    self.mark = Some(mark).filter(|mark| mark.base == self.base && self.base != 0);
+                }
                 frame => {
                     let name = frame.name().unwrap_or_default().to_owned();
                     self.recent.insert(name, frame);
@@ -109,13 +123,9 @@ impl Snapshot {
     }
 
     fn read(tail: Option<File>, old: Option<File>, base: Option<File>) -> Self {
-        let had_base = base.is_some();
+        let was_there = base.is_some();
         let base = base.and_then(Base::open);
-        let mut recent = Tail {
-            mark: base.as_ref().and_then(Base::mark),
-            is_damaged: had_base && base.is_none(),
-            ..Tail::default()
-        };
+        let mut recent = Tail::behind(base.as_ref(), was_there);
         [old, tail].into_iter().flatten().for_each(|file| recent.take_in(file));
         let recent_sums = recent.recent.keys().map(|name| crc(name.as_bytes())).collect();
         Snapshot { base, tail: recent, recent_sums, damaged: HashSet::new() }
@@ -125,6 +135,12 @@ impl Snapshot {
     #[must_use]
     pub fn mark(&self) -> Option<Mark> {
         self.tail.mark.filter(|_| !self.tail.is_damaged)
+    }
+
+    /// By what a mark that is added now has to know its base; 0: there is none.
+    #[must_use]
+    pub fn base(&self) -> u32 {
+        self.tail.base
     }
 
     /// Whether some of it could not be read.

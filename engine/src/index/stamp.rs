@@ -57,7 +57,7 @@ pub(super) fn mark(sessions: &Path, boot_id: u128, fold_version: u32) -> Option<
     use std::os::unix::fs::MetadataExt;
     let folder = fs::metadata(sessions).ok()?;
     let changed_ns = ns(folder.ctime(), folder.ctime_nsec());
-    let mark = Mark { changed_ns, inode: folder.ino(), boot_id, fold_version };
+    let mark = Mark { changed_ns, inode: folder.ino(), boot_id, fold_version, base: 0 };
     (boot_id != 0).then_some(mark)
 }
 

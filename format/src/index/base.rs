@@ -29,7 +29,7 @@ pub struct BaseHeader {
 
 impl BaseHeader {
     /// Its length in bytes.
-    pub const LEN: usize = 72;
+    pub const LEN: usize = 76;
 
     /// Its bytes.
     #[must_use]
@@ -42,6 +42,12 @@ impl BaseHeader {
         self.mark.unwrap_or_default().put(&mut bytes);
         bytes.extend(crc(&bytes).to_le_bytes());
         bytes
+    }
+
+    /// By what a mark knows its base: the header's own checksum.
+    #[must_use]
+    pub fn identity(&self) -> u32 {
+        self.encode().split_last_chunk().map_or(0, |(_, sum)| u32::from_le_bytes(*sum))
     }
 
     /// `None`: it is not one.

@@ -26,6 +26,8 @@ pub struct Mark {
     pub boot_id: u128,
     /// The version of the fold that all rows are of.
     pub fold_version: u32,
+    /// In a tail: the [identity](super::BaseHeader::identity) of the base that it was added to. With another base it says nothing.
+    pub base: u32,
 }
 
 impl Mark {
@@ -34,6 +36,7 @@ impl Mark {
         to.extend(self.inode.to_le_bytes());
         to.extend(self.boot_id.to_le_bytes());
         to.extend(self.fold_version.to_le_bytes());
+        to.extend(self.base.to_le_bytes());
     }
 
     pub(super) fn take(bytes: &mut super::Bytes<'_>) -> Option<Self> {
@@ -42,6 +45,7 @@ impl Mark {
             inode: bytes.u64()?,
             boot_id: bytes.u128()?,
             fold_version: bytes.u32()?,
+            base: bytes.u32()?,
         })
     }
 }
