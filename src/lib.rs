@@ -66,13 +66,16 @@
 //!
 //! The bytes on disk, the protocols and the invariants I1 to I11 are in SPEC.md.
 
-pub use tracewal_compact::{Compaction, Policy, Pruned, open, options, options_with, prune};
+pub use tracewal_compact::{
+    Compaction, Damaged, Listed, Listing, Policy, Pruned, open, options, options_with, prune, status_of,
+};
 pub use tracewal_engine::ProcessState;
 pub use tracewal_engine::{
     Access, Durability, EndSpan, Ended, Error, Health, Holder, Log, Materialised, NewSession, NewSpan,
     Options, Recovered, Repaired, Result, Session, SessionName, Span, Status, Store, WeakStore,
 };
 pub use tracewal_format::event::{self, Event, Metadata, Model, Payload, SpanKind, Tokens};
+pub use tracewal_format::index::Row;
 pub use tracewal_format::json::{EventError, parse_event, write_event};
 pub use tracewal_format::log::{Entry, Item, Loss, LossKind, Reading};
 pub use tracewal_format::time::Time;

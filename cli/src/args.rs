@@ -178,6 +178,9 @@ pub(crate) struct Ls {
     /// All of them.
     #[arg(long, conflicts_with = "limit")]
     pub(crate) all: bool,
+    /// Read the log of every session, and make the store's index anew.
+    #[arg(long)]
+    pub(crate) fresh: bool,
     #[command(flatten)]
     pub(crate) json: Json,
 }

@@ -18,6 +18,7 @@
 //! | `tools`, `narrative`, `rfc3339` | what the tool calls add up to, the session in a sentence, dates |
 //! | `materialise`, `compactor` | writing the view, and when |
 //! | `open_spans` | what was going on when a session stopped |
+//! | `listing`, `rows` | the sessions of a store, and the index of them |
 //! | `retention` | removing old sessions |
 //! | `options` | opening a store whose sessions have views |
 //! | `members`, `span_json`, `summary_json` | the parts of the document, in their order |
@@ -33,6 +34,7 @@ mod facts;
 pub mod fold;
 mod ids;
 pub mod incident;
+mod listing;
 mod materialise;
 mod members;
 mod narrative;
@@ -42,6 +44,7 @@ mod places;
 pub mod render;
 mod retention;
 mod rfc3339;
+mod rows;
 mod runs;
 mod span_json;
 mod span_view;
@@ -54,11 +57,13 @@ mod tools;
 pub use compactor::{Compaction, Compactor};
 pub use fold::Fold;
 pub use incident::{Incident, Incidents};
+pub use listing::{Damaged, Listed, Listing};
 pub use materialise::materialise;
 pub use open_spans::{OpenSpan, open_spans};
 pub use options::{open, options, options_with};
 pub use render::{RenderError, render};
 pub use retention::{Policy, Pruned, footprint, prune};
+pub use rows::status_of;
 pub use summary::{Status, Summary};
 
 /// Version of the fold: raised whenever the same log would give other bytes.

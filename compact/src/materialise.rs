@@ -7,10 +7,12 @@ use tracewal_engine::guard::Guard;
 use tracewal_engine::{
     Error, LastLook, Log, Materialised, Released, Result, SessionName, Status, Step, Store,
 };
+use tracewal_format::index::{FilesStamp, Frame};
 use tracewal_format::log::Reading;
 
 use crate::fold::Fold;
 use crate::render::{RenderError, render};
+use crate::rows;
 
 /// Writes a session's view now. `None`: it was left alone, because its ending is not durable yet, or because its writer died
 /// and recovery comes first.
@@ -22,6 +24,7 @@ pub fn materialise(store: &Store, session: &SessionName) -> Result<Option<Materi
     let path = store.view(session);
     loop {
         // From the beginning each time: what recovery has copied meanwhile would be read twice.
+        let files = store.index().files(session);
         let (live, mut log, mut fold) = begin(store, session)?;
         if store.is_live(session) != live {
             // It has been opened or closed since, and is read differently.
@@ -36,14 +39,32 @@ pub fn materialise(store: &Store, session: &SessionName) -> Result<Option<Materi
         if status != Status::Crashed && has_crashed_since(store, session, &mut log, &mut fold)? {
             continue;
         }
+        let mut is_indexed = false;
         let last_look = |run| {
+            let files = store.index().files(session);
             look_again(store, session, &mut log, &mut fold)?;
-            Ok(last_look(&fold, &log, shown, run))
+            let look = last_look(&fold, &log, shown, run);
+            if look == LastLook::Ended {
+                // Before the owner entry goes: without one, the index is believed.
+                tell(store, session, &fold, files);
+                is_indexed = true;
+            }
+            Ok(look)
         };
-        if store.release(session, last_look)? != Released::Changed {
-            return Ok(Some(Materialised { path, status }));
+        match store.release(session, last_look)? {
+            Released::Changed => continue,
+            // There was no entry. Who has opened the session since has one, and tells when it goes.
+            Released::Gone if !is_indexed => tell(store, session, &fold, files),
+            Released::Gone | Released::NotYet => {}
         }
+        return Ok(Some(Materialised { path, status }));
     }
+}
+
+/// Tells the index how a session stands whose files were these before its log was read for the last time.
+fn tell(store: &Store, session: &SessionName, fold: &Fold, files: io::Result<FilesStamp>) {
+    let unknown = Frame::Unknown(session.name().to_owned());
+    store.index().add(&files.map_or(unknown, |files| rows::frame(session, fold, files)));
 }
 
 /// How much of a log a fold has seen.

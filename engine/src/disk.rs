@@ -113,6 +113,25 @@ impl Disk {
             .map_err(|e| Error::io("write", path, e))
     }
 
+    /// Appends bytes to a file with one write, and returns it; it is made if it is not there, in a folder that is. Whoever appends
+    /// at the same time comes before or after.
+    pub fn append(&self, path: &Path, bytes: &[u8]) -> Result<File> {
+        let write = || {
+            self.before(Step::Write(path))?;
+            let mut file = private(OpenOptions::new().read(true).append(true).create(true)).open(path)?;
+            loop {
+                match file.write(bytes) {
+                    Ok(written) if written == bytes.len() => return Ok(file),
+                    // A part of it is there, and the rest cannot follow in one piece.
+                    Ok(_) => return Err(io::ErrorKind::StorageFull.into()),
+                    Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                    Err(e) => return Err(e),
+                }
+            }
+        };
+        write().map_err(|e| Error::io("append to", path, e))
+    }
+
     /// Syncs a file's data, and what is needed to read it back.
     pub fn sync(&self, file: &File, path: &Path) -> Result<()> {
         self.before(Step::Sync(path)).and_then(|()| file.sync_data()).map_err(|e| Error::io("sync", path, e))

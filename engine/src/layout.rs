@@ -75,7 +75,15 @@ impl Layout {
         self.root.join("trash")
     }
 
-    /// The folders of a store, itself first.
+    pub(crate) fn index(&self) -> PathBuf {
+        self.root.join("index")
+    }
+
+    pub(crate) fn index_lock(&self) -> PathBuf {
+        self.locks().join("index")
+    }
+
+    /// The folders of a store that are made with it, itself first.
     pub(crate) fn folders(&self) -> [PathBuf; 7] {
         [
             self.root.clone(),

@@ -21,6 +21,7 @@
 //! | `lifecycle`, `nesting` | actions that close things, in the logs of the sessions that they cover; which of them are open |
 //! | `evidence`, `label` | facts about what happened; words that may be shown to anybody |
 //! | `files` | reading segments |
+//! | `index` | what is known of sessions without opening their logs |
 //! | `disk`, `filesystem` | the door to the file system, and what it promises |
 //! | `guard` | the guards against known incidents, which tests can take away |
 
@@ -39,6 +40,7 @@ mod filesystem;
 mod fork;
 #[doc(hidden)]
 pub mod guard;
+mod index;
 pub mod label;
 mod layout;
 pub mod lifecycle;
@@ -67,6 +69,7 @@ mod views;
 pub use disk::{Disk, Gate, Step};
 pub use error::{Error, Holder, Result};
 pub use files::{Log, SegmentFiles};
+pub use index::{Found, Index, Snapshot, Stored};
 pub use lock::ShortLock;
 pub use options::{Access, Durability, Options};
 pub use process::ProcessState;

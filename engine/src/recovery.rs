@@ -96,8 +96,17 @@ fn names(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<String>> {
     Ok(names)
 }
 
+/// How far half-made sessions are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Clearing {
+    /// If a dead writer's entry is there: a store with many sessions and none that died is opened without listing them.
+    OfKnownDead,
+    /// In any case: a power cut may have taken the entry.
+    Everything,
+}
+
 /// Recovers every session whose owner entry names a dead writer, and clears away what dead writers left half made.
-pub(crate) fn recover_store(store: &Store) -> Result<Recovered> {
+pub(crate) fn recover_store(store: &Store, clearing: Clearing) -> Result<Recovered> {
     store.0.must_write()?;
     let mut recovered = Recovered::default();
     for name in owner_names(&store.0.layout)? {
@@ -112,7 +121,7 @@ pub(crate) fn recover_store(store: &Store) -> Result<Recovered> {
             }
         }
     }
-    clear_away(store)?;
+    clear_away(store, clearing)?;
     Ok(recovered)
 }
 
@@ -147,12 +156,14 @@ fn recover_owned(store: &Store, session: &SessionName) -> Result<bool> {
                     if losses.is_empty() && was_another_boot(layout, session, &store.0.identity())? => {}
                 Some(losses) if losses.is_empty() => {
                     store.0.note_failed_recovery(session, &error);
+                    store.forget(session.name());
                     store.disk().remove_file(&layout.owner(session.name()))?;
                     return Ok(false);
                 }
                 Some(losses) => {
                     // No header is left, and nothing more can be done for it. What is there stays, and shows as damage.
                     store.0.note_losses(session, &losses);
+                    store.forget(session.name());
                     store.disk().remove_file(&layout.owner(session.name()))?;
                     return Ok(false);
                 }
@@ -492,7 +503,7 @@ fn age(path: &Path) -> Duration {
 }
 
 /// Removes what is nobody's: half-made sessions and entries of dead writers, and the trash.
-fn clear_away(store: &Store) -> Result<()> {
+fn clear_away(store: &Store, clearing: Clearing) -> Result<()> {
     let (layout, disk) = (&store.0.layout, store.disk());
     let here = store.0.identity();
     let lives = |id: u128| {
@@ -503,14 +514,7 @@ fn clear_away(store: &Store) -> Result<()> {
         writer_lives(layout, id, &writer_identity(layout, id), &here).unwrap_or(true)
     };
     let id_of = |hex: &str| u128::from_str_radix(hex.get(..32)?, 16).ok();
-    for name in names(&layout.sessions(), |name| name.starts_with(".new-"))? {
-        if name.strip_prefix(".new-").and_then(id_of).is_some_and(|id| !lives(id)) {
-            // What cannot be removed stays, and keeps nobody from anything.
-            let _ = disk.remove_dir_all(&layout.sessions().join(name));
-        }
-    }
-    let owners = owner_names(layout)?;
-    let named: Vec<Entry> = owners.iter().filter_map(|name| Owner::read(layout, name).ok()).collect();
+    let mut dead = Vec::new();
     for name in names(&layout.writers(), |_| true)? {
         let Some(id) = id_of(&name) else { continue };
         if name.ends_with(".tmp") {
@@ -520,12 +524,28 @@ fn clear_away(store: &Store) -> Result<()> {
                 continue;
             }
         }
-        let is_named = named.iter().any(|entry| matches!(entry, Entry::Named(owner) if owner.writer == id));
         let path = layout.writers().join(&name);
         // A temporary name is that of a writer which is just coming; only an old one is left over.
         let is_coming = name.contains('.') && age(&path) < Duration::from_secs(60);
-        if !is_named && !is_coming && !lives(id) {
-            let _ = disk.remove_file(&path);
+        if !is_coming && !lives(id) {
+            dead.push((id, path));
+        }
+    }
+    if clearing == Clearing::Everything || !dead.is_empty() {
+        for name in names(&layout.sessions(), |name| name.starts_with(".new-"))? {
+            if name.strip_prefix(".new-").and_then(id_of).is_some_and(|id| !lives(id)) {
+                // What cannot be removed stays, and keeps nobody from anything.
+                let _ = disk.remove_dir_all(&layout.sessions().join(name));
+            }
+        }
+    }
+    if !dead.is_empty() {
+        let owners = owner_names(layout)?;
+        let named: Vec<Entry> = owners.iter().filter_map(|name| Owner::read(layout, name).ok()).collect();
+        let is_named =
+            |id| named.iter().any(|entry| matches!(entry, Entry::Named(owner) if owner.writer == id));
+        for (_, path) in dead.iter().filter(|(id, _)| !is_named(*id)) {
+            let _ = disk.remove_file(path);
         }
     }
     for name in names(&layout.trash(), |_| true)? {

@@ -75,6 +75,7 @@ impl Store {
             let folder = self.folder(session);
             self.disk().sync_dir(&rebuilt)?;
             self.disk().exchange(&rebuilt, &folder)?;
+            self.forget(session.name());
             // Before the old one gets its other name: a power cut must not keep that and lose the exchange.
             self.disk().sync_dir(&layout.sessions())?;
             self.disk().rename(&rebuilt, &kept)?;
@@ -148,6 +149,7 @@ impl Store {
         // In this order a power cut leaves no view of a session that is gone: nobody would ever remove it.
         disk.sync_dir(layout.traces())?;
         disk.rename(&self.folder(session), &trash)?;
+        self.forget(session.name());
         disk.sync_dir(&layout.sessions())?;
         disk.remove_file(&layout.owner(session.name()))?;
         // What repairs have kept of it goes with it: it is the same session, with the same secrets.

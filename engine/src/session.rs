@@ -870,6 +870,7 @@ impl SessionInner {
             // No view will ever be waited for. Failing to remove the entry leaves it to recovery. Struck under the lock: without the
             // entry, the next run may begin as soon as it is given up.
             let _lock = ShortLock::acquire(store.disk(), &store.layout.owner_lock(self.name.name()));
+            self.store.forget(self.name.name());
             let _ = store.disk().remove_file(&store.layout.owner(self.name.name()));
             store.strike_session(self);
         } else {

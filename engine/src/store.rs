@@ -26,7 +26,7 @@ use crate::options::{Access, Options};
 use crate::owner::{Entry, Owner, Writer};
 use crate::process::Identity;
 use crate::random;
-use crate::recovery;
+use crate::recovery::{self, Clearing};
 use crate::session::{NewSession, SessionInner};
 use crate::small_file::SmallFile;
 use crate::sync::Everything;
@@ -58,6 +58,12 @@ pub struct SessionName {
 impl SessionName {
     pub(crate) fn new(name: impl Into<String>, id: impl Into<String>) -> Self {
         SessionName { name: name.into(), id: id.into() }
+    }
+
+    /// Of a session whose name and id are known.
+    #[must_use]
+    pub fn of(name: &str, id: &str) -> Self {
+        SessionName::new(name, id)
     }
 
     /// The name of its folder and of its view without `.json`.
@@ -196,7 +202,7 @@ impl Store {
             generation: fork::generation(),
         }));
         if recover {
-            store.recover()?;
+            recovery::recover_store(&store, Clearing::OfKnownDead)?;
         }
         if writable {
             let background =
@@ -257,26 +263,65 @@ impl Store {
     /// # Errors
     /// When the folder cannot be read.
     pub fn sessions(&self) -> Result<Vec<SessionName>> {
+        let mut sessions: Vec<SessionName> = self.names()?.iter().map(|name| self.named(name)).collect();
+        sessions.sort();
+        Ok(sessions)
+    }
+
+    /// The names of the sessions' folders, in no order. No log is looked at.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn names(&self) -> Result<Vec<String>> {
         let folder = self.0.layout.sessions();
         let entries = match fs::read_dir(&folder) {
             Ok(entries) => entries,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(e) => return Err(Error::io("list", &folder, e)),
         };
-        let mut sessions = Vec::new();
+        let mut names = Vec::new();
         for entry in entries {
             let entry = entry.map_err(|e| Error::io("list", &folder, e))?;
-            if let Some(name) = entry.file_name().to_str().filter(|name| name::is_session(name))
+            if let Ok(name) = entry.file_name().into_string()
+                && name::is_session(&name)
                 && entry.file_type().is_ok_and(|kind| kind.is_dir())
             {
-                sessions.push(self.named(name));
+                names.push(name);
             }
         }
-        sessions.sort();
-        Ok(sessions)
+        Ok(names)
     }
 
-    pub(crate) fn named(&self, name: &str) -> SessionName {
+    /// The names of the sessions that somebody has open, or that a dead writer left: those with an owner entry.
+    ///
+    /// # Errors
+    /// When the entries cannot be listed.
+    pub fn owned(&self) -> Result<Vec<String>> {
+        match recovery::owner_names(&self.0.layout) {
+            Err(error) if error.is_not_found() => Ok(Vec::new()),
+            other => other,
+        }
+    }
+
+    /// Does something while nobody can open the session for writing, or write its view. `None`, and nothing is done: somebody has it open,
+    /// a dead writer left it, or somebody is at it for longer than recovery waits (I7).
+    ///
+    /// # Errors
+    /// [`ReadOnly`](Error::ReadOnly), or when the locks cannot be taken.
+    pub fn while_closed<T>(&self, session: &SessionName, act: impl FnOnce() -> T) -> Result<Option<T>> {
+        self.0.must_write()?;
+        let layout = &self.0.layout;
+        let lock = |path: PathBuf| ShortLock::acquire_within(&path, recovery::PATIENCE);
+        let Some(_view) = lock(layout.view_lock(&session.name))? else { return Ok(None) };
+        let Some(_owner) = lock(layout.owner_lock(&session.name))? else { return Ok(None) };
+        let is_closed = Owner::read(layout, &session.name)? == Entry::Absent
+            && recovery::open_elsewhere(self, session)?.is_none();
+        Ok(is_closed.then(act))
+    }
+
+    /// The session in the folder of this name. One header is read; if none can be, the id is the name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> SessionName {
         let id = identify(&self.0.layout.session(name))
             .map_or_else(|| name.to_owned(), |header| header.session_id);
         SessionName::new(name, id)
@@ -361,7 +406,7 @@ impl Store {
     /// # Errors
     /// [`ReadOnly`](Error::ReadOnly), or when the owner entries cannot be listed.
     pub fn recover(&self) -> Result<Recovered> {
-        recovery::recover_store(self)
+        recovery::recover_store(self, Clearing::Everything)
     }
 
     /// Writes a session's view now. `None`: there are no views, or it was left alone because its ending is not durable yet.
@@ -684,7 +729,8 @@ fn looks_empty(root: &Path) -> Result<bool> {
         let entry = entry.map_err(|e| Error::io("list", root, e))?;
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        let ours = ["sessions", "owners", "writers", "locks", "trash", "traces"].contains(&name.as_ref());
+        let ours =
+            ["sessions", "owners", "writers", "locks", "trash", "traces", "index"].contains(&name.as_ref());
         if !ours && !name.starts_with("STORE") {
             return Ok(false);
         }

@@ -10,6 +10,7 @@
 //! | [`record`] | the frame around an event |
 //! | [`segment`] | a segment's header, seal and crash slots |
 //! | [`log`] | reading a session's segments in order: what is there, what is lost |
+//! | [`index`] | the index of a store, which is a view of its sessions |
 //! | [`build`] | a segment in memory, for repair and for tests |
 //! | [`time`] | nanoseconds inside, milliseconds outside |
 #![forbid(unsafe_code)]
@@ -17,6 +18,7 @@
 pub mod build;
 pub mod checksum;
 pub mod event;
+pub mod index;
 pub mod json;
 pub mod log;
 pub mod record;

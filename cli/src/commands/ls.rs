@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tracewal::event::Tokens;
-use tracewal::{Item, Reading, SessionName, Store, Time};
+use tracewal::{Damaged, Listing, Row, SessionName, Status, Store, Time};
 
 use crate::account::{self, Account};
 use crate::args::{Ls, StatusArg};
@@ -36,43 +36,58 @@ const STATUS_AT: usize = 3;
 
 pub(crate) fn run(folder: &Path, args: &Ls) -> Result<()> {
     let store = stores::open_to_look(folder)?;
-    let limit = if args.all { usize::MAX } else { args.limit };
-    let listed = newest_first(&store)?
-        .into_iter()
-        .map(|session| Listed::of(&store, &session))
-        .filter(|listed| args.status.is_none_or(|status| listed.has(status)))
-        .filter(|listed| args.cause.as_deref().is_none_or(|cause| listed.is_of(cause)))
-        .take(limit);
+    let mut listing = if args.fresh { Listing::fresh(&store)? } else { Listing::of(&store)? };
+    let listed = match list(&store, &listing, args) {
+        Ok(listed) => listed,
+        Err(Damaged) => {
+            listing = Listing::thorough(&store)?;
+            list(&store, &listing, args).unwrap_or_default()
+        }
+    };
     if args.json.json {
-        return output::json(&listed.collect::<Vec<_>>());
+        return output::json(&listed);
     }
     let mut columns = COLUMNS.to_vec();
     if args.cause.is_some() {
         columns.insert(STATUS_AT + 1, CAUSE);
     }
     let mut table = Table::new(&columns);
-    listed.for_each(|listed| table.push(listed.cells(args.cause.is_some())));
+    listed.iter().for_each(|listed| table.push(listed.cells(args.cause.is_some())));
     let mut out = output::people();
     table.print(&mut out)?;
     Ok(out.flush()?)
 }
 
-/// The sessions by the time of their first event. Those of which nothing can be read come last.
-pub(crate) fn newest_first(store: &Store) -> Result<Vec<SessionName>> {
-    let mut sessions: Vec<(Option<Time>, SessionName)> =
-        store.sessions()?.into_iter().map(|session| (first_time(store, &session), session)).collect();
-    sessions.sort_by(|a, b| b.cmp(a));
-    Ok(sessions.into_iter().map(|(_, session)| session).collect())
+fn list(store: &Store, listing: &Listing, args: &Ls) -> std::result::Result<Vec<Listed>, Damaged> {
+    let limit = if args.all { usize::MAX } else { args.limit };
+    let is_wanted = |status: Status| args.status.is_none_or(|wanted| wanted.is(status.as_str()));
+    listing
+        .sessions(store, is_wanted)
+        .map(|session| session.map(|session| Listed::of(store, session)))
+        .filter(|listed| {
+            let is = |listed: &Listed| args.status.is_none_or(|status| status.is(listed.status));
+            listed.as_ref().map_or(true, is)
+        })
+        .filter(|listed| {
+            let is = |listed: &Listed| args.cause.as_deref().is_none_or(|cause| listed.is_of(cause));
+            listed.as_ref().map_or(true, is)
+        })
+        .take(limit)
+        .collect()
 }
 
-fn first_time(store: &Store, session: &SessionName) -> Option<Time> {
-    let mut log = store.read(session, Reading::Live).ok()?;
-    loop {
-        match log.next().ok()?? {
-            Item::Event(entry) => return Some(entry.time),
-            _ => continue,
+/// The session that began last.
+pub(crate) fn newest(store: &Store) -> Result<Option<SessionName>> {
+    let mut listing = Listing::of(store)?;
+    let first = |listing: &Listing| listing.sessions(store, |_| true).next().transpose();
+    let session = match first(&listing) {
+        Ok(session) => session,
+        Err(Damaged) => {
+            listing = Listing::thorough(store)?;
+            first(&listing).unwrap_or_default()
         }
-    }
+    };
+    Ok(session.map(|session| session.name()))
 }
 
 #[derive(Serialize)]
@@ -90,7 +105,7 @@ struct Listed {
     agent: Option<String>,
     error: Option<String>,
     /// Why it stopped.
-    cause: Option<&'static str>,
+    cause: Option<String>,
     cause_kind: Option<String>,
     tokens: TokensJson,
     cost: f64,
@@ -135,8 +150,52 @@ impl From<&Tokens<'_>> for TokensJson {
 }
 
 impl Listed {
+    fn of(store: &Store, session: tracewal::Listed) -> Self {
+        match session {
+            tracewal::Listed::Row(row) => Self::of_row(store, *row),
+            tracewal::Listed::Log(session) => Self::of_log(store, &session),
+        }
+    }
+
+    /// As the index says: nobody has it open.
+    fn of_row(store: &Store, row: Row) -> Self {
+        let known = !row.is_unreadable;
+        let duration_ns = (row.ended_at.as_ns() - row.started_at.as_ns()).max(0);
+        let [input, output, reasoning, cache_read, cache_write] = row.tokens;
+        Listed {
+            status: match tracewal::status_of(&row) {
+                Status::Crashed => "crashed",
+                _ if row.is_unreadable => "?",
+                other => other.as_str(),
+            },
+            live: false,
+            started_at: known.then(|| text::utc(row.started_at)),
+            ended_at: known.then(|| text::utc(row.ended_at)),
+            duration_ms: known.then(|| u64::try_from(duration_ns / 1_000_000).unwrap_or(u64::MAX)),
+            tokens: (&Tokens::new(input, output, reasoning, cache_read, cache_write)).into(),
+            cost: row.cost,
+            generations: row.generations,
+            tools: row.tool_calls,
+            events: row.events,
+            lost_events: account::lost_events(&row.losses),
+            damage: row.losses.iter().filter_map(account::loss_json).collect(),
+            unreadable: None,
+            json: store.view(&SessionName::of(&row.name, &row.id)),
+            started: known.then_some(row.started_at),
+            duration_ns,
+            is_damaged: row.losses.iter().any(account::is_damage),
+            session_id: row.id,
+            title: row.title,
+            model: row.model,
+            agent: row.agent,
+            error: row.error,
+            cause: row.cause,
+            cause_kind: row.cause_kind,
+        }
+    }
+
     /// Whatever is wrong with a session, it is listed, and the others are.
-    fn of(store: &Store, session: &SessionName) -> Self {
+    fn of_log(store: &Store, session: &SessionName) -> Self {
         let json = store.view(session);
         let account = match Account::of(store, session) {
             Ok(account) => account,
@@ -156,7 +215,7 @@ impl Listed {
             model: owned(&summary.metadata.model),
             agent: owned(&summary.metadata.agent),
             error: summary.error.clone(),
-            cause: summary.incidents.terminal.as_ref().map(|incident| incident.cause.as_str()),
+            cause: summary.incidents.terminal.as_ref().map(|incident| incident.cause.as_str().to_owned()),
             cause_kind: summary.incidents.terminal.as_ref().and_then(|incident| incident.kind.clone()),
             tokens: (&summary.tokens).into(),
             cost: summary.total_cost,
@@ -202,18 +261,9 @@ impl Listed {
         }
     }
 
-    fn has(&self, status: StatusArg) -> bool {
-        match status {
-            StatusArg::Running => self.status == "running",
-            StatusArg::Completed => self.status == "completed",
-            StatusArg::Error => self.status == "error",
-            StatusArg::Crashed => self.status.starts_with("crashed"),
-        }
-    }
-
     /// Whether it stopped by this cause, or for this kind of it; any, if none is named.
     fn is_of(&self, cause: &str) -> bool {
-        cause.is_empty() || self.cause == Some(cause) || self.cause_kind.as_deref() == Some(cause)
+        cause.is_empty() || self.cause.as_deref() == Some(cause) || self.cause_kind.as_deref() == Some(cause)
     }
 
     fn cells(&self, with_cause: bool) -> Vec<Cell> {
@@ -238,9 +288,21 @@ impl Listed {
         ];
         if with_cause {
             let kind = self.cause_kind.as_ref().map_or_else(String::new, |kind| format!(": {kind}"));
-            let cause = self.cause.map_or_else(|| "-".to_owned(), |cause| format!("{cause}{kind}"));
+            let cause = self.cause.as_ref().map_or_else(|| "-".to_owned(), |cause| format!("{cause}{kind}"));
             cells.insert(STATUS_AT + 1, Cell::plain(cause));
         }
         cells
+    }
+}
+
+impl StatusArg {
+    /// Whether a session that stands so is meant.
+    fn is(self, status: &str) -> bool {
+        match self {
+            StatusArg::Running => status == "running",
+            StatusArg::Completed => status == "completed",
+            StatusArg::Error => status == "error",
+            StatusArg::Crashed => status.starts_with("crashed"),
+        }
     }
 }

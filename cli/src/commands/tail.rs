@@ -20,9 +20,7 @@ pub(crate) fn run(folder: &Path, args: &Tail) -> Result<()> {
     let store = stores::open_to_look(folder)?;
     let session = match &args.session {
         Some(id) => stores::session(&store, id)?,
-        None => super::ls::newest_first(&store)?
-            .into_iter()
-            .next()
+        None => super::ls::newest(&store)?
             .ok_or_else(|| Failure::not_found("there is no session yet; record one"))?,
     };
     let mut out = output::people();
