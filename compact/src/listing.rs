@@ -15,6 +15,9 @@ use crate::{FOLD_VERSION, rows};
 /// coarser.
 const SETTLED: Duration = Duration::from_secs(3);
 
+/// When more sessions than this have gone, the index is merged at once.
+const MANY: usize = 1_000;
+
 /// The sessions of a store as they stood when it was asked for.
 #[derive(Debug, Default)]
 pub struct Listing {
@@ -133,8 +136,12 @@ impl Listing {
         let owned: HashSet<String> = owned.into_iter().collect();
         if proof != Proof::Complete {
             let base = snapshot.base();
-            let is_complete = check(store, &mut snapshot, &owned, proof)?;
-            if let Some(mark) = now.filter(|mark| is_complete && base != 0 && is_settled(mark)) {
+            let checked = check(store, &mut snapshot, &owned, proof)?;
+            if checked.gone > MANY {
+                // Else each would be looked for again every time. The next listing marks the new base.
+                let _ = index.merge();
+            } else if let Some(mark) = now.filter(|mark| checked.is_complete && base != 0 && is_settled(mark))
+            {
                 index.add(&Frame::Mark(Mark { base, ..mark }));
             }
         }
@@ -248,8 +255,16 @@ fn proof(then: Option<Mark>, now: Option<Mark>) -> Proof {
     }
 }
 
-/// Compares a snapshot with the folders of the sessions, and makes it say what is so. Whether the index says it all, too.
-fn check(store: &Store, snapshot: &mut Snapshot, owned: &HashSet<String>, proof: Proof) -> Result<bool> {
+/// What a comparison with the folders came to.
+struct Checked {
+    /// The index says it all.
+    is_complete: bool,
+    /// So many sessions have gone.
+    gone: usize,
+}
+
+/// Compares a snapshot with the folders of the sessions, and makes it say what is so; and the index, if the store may be written.
+fn check(store: &Store, snapshot: &mut Snapshot, owned: &HashSet<String>, proof: Proof) -> Result<Checked> {
     let index = store.index();
     let mut unknown: HashSet<String> = store.names()?.into_iter().collect();
     let (mut gone, mut changed) = (Vec::new(), Vec::new());
@@ -272,6 +287,7 @@ fn check(store: &Store, snapshot: &mut Snapshot, owned: &HashSet<String>, proof:
             }
         }
     });
+    let gone_count = gone.len();
     for name in gone {
         let frame = Frame::Unknown(name);
         index.add(&frame);
@@ -291,7 +307,7 @@ fn check(store: &Store, snapshot: &mut Snapshot, owned: &HashSet<String>, proof:
         }
         snapshot.set(frame);
     }
-    Ok(is_complete)
+    Ok(Checked { is_complete, gone: gone_count })
 }
 
 fn is_settled(mark: &Mark) -> bool {

@@ -26,7 +26,7 @@ const TRIES: u32 = 16;
 
 /// A tail is merged when it is longer than this and a part of the base.
 const TAIL_LEN: u64 = 256 << 10;
-const BASE_SHARE: u64 = 8;
+const BASE_SHARE: u64 = 16;
 
 /// The index of a store.
 #[derive(Clone, Debug)]
