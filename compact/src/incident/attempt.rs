@@ -5,9 +5,9 @@ use std::sync::Arc;
 use tracewal_engine::evidence::Effect;
 
 use super::bounds::{Piece, Pieces};
+use super::candidates::lowered;
 use super::cause::{Cause, Confidence, Missing};
 use super::known::{Facts, Key, Known};
-use super::story::lowered;
 use crate::actions::{Action, OpenActions};
 use crate::ids::SpanNo;
 
