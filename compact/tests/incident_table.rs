@@ -797,6 +797,17 @@ const OMISSIONS: &[Row] = &[
         "provider-transport-disconnect #4 @during-text medium unknown(facts-incomplete) ![evidence.orderingMissing]",
     ),
     (
+        "an event of the attempt is lost in front of an action",
+        "start; text; lost; begin A shutdown; closed",
+        "local-lifecycle-close/shutdown #4 @during-text medium unknown(facts-incomplete) by=A \
+         ![evidence.orderingMissing]",
+    ),
+    (
+        "an event of the attempt is lost in front of a crash",
+        "start; text; lost; crash signal",
+        "crash/signal #4 @during-text medium unknown(facts-incomplete) ![evidence.orderingMissing]",
+    ),
+    (
         "an event from before the attempt is lost",
         "note; lost; start; drop; error",
         "provider-transport-disconnect #4 @before-first-progress high auto-retry(nothing-shown-no-tool-ran)",

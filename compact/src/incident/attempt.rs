@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tracewal_engine::evidence::Effect;
 
 use super::bounds::{Piece, Pieces};
+use super::candidates::lowered;
 use super::cause::{Cause, Confidence, Missing};
 use super::known::{Facts, Key, Known};
 use crate::actions::{Action, OpenActions};
@@ -55,7 +56,7 @@ impl Candidate {
         Candidate {
             action: Some(action.clone()),
             action_id: Some(action.id.clone()),
-            ..Candidate::new(cause, Confidence::High, facts, piece)
+            ..Candidate::new(cause, lowered(Confidence::High, facts.missing), facts, piece)
         }
     }
 }

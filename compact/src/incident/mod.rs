@@ -4,7 +4,8 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `story` | one run: evidence and spans become facts about attempts, and candidates |
+//! | `story`, `from_spans` | one run: evidence and spans become facts about attempts, and candidates |
+//! | `candidates` | which evidence may be a cause |
 //! | `attempt`, `known`, `lanes` | one attempt; what is known of it; the attempts of a run side by side |
 //! | `derive` | the terminal cause, and the incidents |
 //! | `advice` | what may be done |
@@ -17,9 +18,11 @@
 mod advice;
 mod attempt;
 mod bounds;
+mod candidates;
 mod cause;
 mod close;
 mod derive;
+mod from_spans;
 pub(crate) mod incident_json;
 mod known;
 mod lanes;

@@ -2,20 +2,19 @@
 
 use std::sync::Arc;
 
-use tracewal_engine::evidence::{ApiError, What};
-use tracewal_engine::guard::Guard;
-use tracewal_format::event::{Evidence, SpanKind, SpanStatus};
+use tracewal_engine::evidence::What;
+use tracewal_format::event::Evidence;
 
 use super::attempt::{Attempt, Candidate};
 use super::bounds::{Piece, Pieces};
-use super::cause::{Cause, Confidence, Missing, Phase};
+use super::candidates::{candidate_of, is_of_a_tool, is_progress, keep, named};
+use super::cause::Missing;
 use super::known::{Doing, Facts, Key, Known, Running, tool_label};
 use super::lanes::{Lanes, Which};
 use super::privacy::Says;
 use crate::actions::{Cover, OpenActions};
-use crate::facts::Facts as SpanFacts;
 use crate::ids::SpanNo;
-use crate::spans::{Added, NONE, Row, Spans};
+use crate::spans::{NONE, Spans};
 
 /// The longest id, in bytes.
 const ID_MAX: usize = 255;
@@ -73,15 +72,8 @@ pub(crate) struct Story {
     pub(crate) ending: Option<Ending>,
 }
 
-fn piece(seq: u64, event: &'static str, tool: Option<Arc<str>>, is_anchor: bool) -> Piece {
+pub(crate) fn piece(seq: u64, event: &'static str, tool: Option<Arc<str>>, is_anchor: bool) -> Piece {
     Piece { seq: Some(seq), event, tool, is_anchor }
-}
-
-/// A candidate that a piece of evidence is, unless it takes a tool that runs.
-struct Named {
-    cause: Cause,
-    confidence: Confidence,
-    is_strong: bool,
 }
 
 impl Story {
@@ -107,26 +99,24 @@ impl Story {
         self.pieces.push(piece(seq, event, None, true));
     }
 
-    // Attempts.
-
-    fn begin(&mut self, lane: SpanNo, seq: u64) -> Which {
+    pub(crate) fn begin(&mut self, lane: SpanNo, seq: u64) -> Which {
         self.attempts += 1;
         let attempt = Attempt::new(self.attempts, seq, self.pieces.total(), self.losses);
         self.lanes.begin(lane, attempt)
     }
 
-    fn change<'k>(&'k mut self, which: Which, now: &Now<'_>) -> Option<&'k mut Known> {
+    pub(crate) fn change<'k>(&'k mut self, which: Which, now: &Now<'_>) -> Option<&'k mut Known> {
         self.lanes.touch(which, now.seq);
         Some(self.lanes.get_mut(which)?.change(now.seq, now.actions))
     }
 
     /// The attempt that goes on and is about this generation.
-    fn of_generation(&self, span: SpanNo) -> Option<Which> {
+    pub(crate) fn of_generation(&self, span: SpanNo) -> Option<Which> {
         self.lanes.find(false, |attempt| attempt.generation == Some(span))
     }
 
     /// The span whose id this is, or that and `#` and more.
-    fn span_of_id(id: &str, spans: &Spans) -> Option<SpanNo> {
+    pub(crate) fn span_of_id(id: &str, spans: &Spans) -> Option<SpanNo> {
         let whole = spans.ids.find(id);
         whole.or_else(|| spans.ids.find(id.rsplit_once('#')?.0))
     }
@@ -232,8 +222,6 @@ impl Story {
         begun
     }
 
-    // Evidence.
-
     /// Takes in a piece of evidence. Returns attempts that have recovered by it.
     pub(crate) fn evidence(&mut self, e: &Evidence<'_>, now: &Now<'_>) -> Vec<Attempt> {
         let what = What::from_name(&e.event);
@@ -315,7 +303,7 @@ impl Story {
     }
 
     /// What is missing of every account of this attempt.
-    fn besides(&self, which: Which) -> Missing {
+    pub(crate) fn besides(&self, which: Which) -> Missing {
         let mut missing = Missing::default();
         missing.add(Missing::ATTEMPTS, self.lanes.omitted);
         let lost = self.lanes.get(which).is_some_and(|attempt| self.losses > attempt.run_losses);
@@ -324,7 +312,7 @@ impl Story {
     }
 
     /// An attempt makes progress: what failed before it in its lane has recovered.
-    fn progress(&mut self, which: Which, of_tool: Option<&Key>) -> Vec<Attempt> {
+    pub(crate) fn progress(&mut self, which: Which, of_tool: Option<&Key>) -> Vec<Attempt> {
         let Some(attempt) = self.lanes.get_mut(which) else { return Vec::new() };
         attempt.has_moved = true;
         if attempt.strong.is_some() || !which.is_current() {
@@ -340,7 +328,7 @@ impl Story {
     }
 
     /// What waits in the lane of an attempt that goes well has recovered.
-    fn recovers(&mut self, which: Which) -> Vec<Attempt> {
+    pub(crate) fn recovers(&mut self, which: Which) -> Vec<Attempt> {
         let goes_well = self.lanes.get(which).is_some_and(|attempt| attempt.strong.is_none());
         if goes_well && which.is_current() && self.lanes.has_waiting(which) {
             self.lanes.recover_waiting(which)
@@ -363,163 +351,6 @@ impl Story {
         }
         recovered
     }
-
-    // Spans.
-
-    /// Takes in what an event said about a span. Returns attempts that have recovered by it.
-    pub(crate) fn span(
-        &mut self,
-        added: &Added,
-        facts: &SpanFacts<'_>,
-        row: &Row,
-        now: &Now<'_>,
-    ) -> Vec<Attempt> {
-        if self.ending.is_some() {
-            return Vec::new();
-        }
-        let mut recovered = Vec::new();
-        match row.kind {
-            SpanKind::Generation => {
-                if added.started {
-                    self.generation_started(added.span, row, now);
-                }
-                if facts.text.is_some() {
-                    recovered.extend(self.generation_text(added.span, now));
-                }
-                if added.ended {
-                    recovered.extend(self.generation_ended(added.span, facts, now));
-                }
-            }
-            SpanKind::Tool => {
-                if added.started {
-                    let name = facts.start.as_ref().map_or("", |start| start.name);
-                    recovered.extend(self.tool_started(added.span, row, name, now));
-                }
-                if added.ended {
-                    self.tool_ended(added.span, facts, row, now);
-                }
-            }
-            _ => {}
-        }
-        recovered
-    }
-
-    fn generation_started(&mut self, span: SpanNo, row: &Row, now: &Now<'_>) {
-        let is_of = |attempt: &Attempt| {
-            attempt.generation.is_none()
-                && attempt.id.as_deref().is_some_and(|id| Self::span_of_id(id, now.spans) == Some(span))
-        };
-        let by_id = self.lanes.find(false, is_of);
-        let joined = by_id.or_else(|| {
-            let newest = self.lanes.newest()?;
-            let attempt = self.lanes.get(newest)?;
-            let is_free = attempt.known.evidenced && attempt.generation.is_none() && attempt.strong.is_none();
-            (is_free && self.lanes.key(newest) == NONE).then_some(newest)
-        });
-        let which = match joined {
-            // A lane is known by the generation's parent; an attempt that was first told by evidence stays in the root's.
-            Some(joined) => joined,
-            None => self.begin(row.parent, now.seq),
-        };
-        let Some(attempt) = self.lanes.get_mut(which) else { return };
-        attempt.change(now.seq, now.actions).started = true;
-        (attempt.generation, attempt.generation_is_open) = (Some(span), true);
-        attempt.pieces.push(piece(now.seq, "span-started", None, false));
-    }
-
-    fn generation_text(&mut self, span: SpanNo, now: &Now<'_>) -> Vec<Attempt> {
-        let Some(which) = self.of_generation(span) else { return Vec::new() };
-        let Some(attempt) = self.lanes.get_mut(which) else { return Vec::new() };
-        if !attempt.known.text_is_news() {
-            attempt.has_moved = true;
-            return Vec::new();
-        }
-        attempt.change(now.seq, now.actions).show(None);
-        attempt.pieces.push(piece(now.seq, "span-text", None, false));
-        self.progress(which, None)
-    }
-
-    fn generation_ended(&mut self, span: SpanNo, facts: &SpanFacts<'_>, now: &Now<'_>) -> Vec<Attempt> {
-        let (Some(end), Some(which)) = (&facts.end, self.of_generation(span)) else { return Vec::new() };
-        let besides = self.besides(which);
-        let Some(attempt) = self.lanes.get_mut(which) else { return Vec::new() };
-        attempt.generation_is_open = false;
-        let event = if facts.start.is_some() { "span" } else { "span-ended" };
-        if end.status == SpanStatus::Ok {
-            let known = attempt.change(now.seq, now.actions);
-            (known.completed, known.progress) = (true, true);
-            attempt.pieces.push(piece(now.seq, event, None, false));
-            return self.recovers(which);
-        }
-        let is_given_up = end.message.is_some_and(|message| message.starts_with(crate::render::INTERRUPTED));
-        let piece = piece(now.seq, event, None, true);
-        if !is_given_up {
-            let says = end.message.and_then(Says::of);
-            let mut missing = besides;
-            let cause = Says::cause(says);
-            missing.add(Missing::API_KIND, cause == Cause::ApiError(ApiError::Other));
-            let known = attempt.known.facts(missing);
-            let confidence = lowered(Confidence::Low, known.missing);
-            let error = end.message.map(|_| Says::shown(says));
-            let candidate = Candidate { error, ..Candidate::new(cause, confidence, known, piece.clone()) };
-            keep(attempt, candidate, false, now, besides);
-        }
-        attempt.change(now.seq, now.actions).given_up |= is_given_up;
-        attempt.pieces.push(piece);
-        Vec::new()
-    }
-
-    /// The attempt that a tool's span is about.
-    fn of_tool(&mut self, row: &Row, now: &Now<'_>) -> Which {
-        let of_parent = (row.parent != NONE).then(|| self.of_generation(row.parent)).flatten();
-        match of_parent.or_else(|| self.lanes.newest()) {
-            Some(which) => which,
-            None => self.begin(NONE, now.seq),
-        }
-    }
-
-    fn tool_started(&mut self, span: SpanNo, row: &Row, name: &str, now: &Now<'_>) -> Vec<Attempt> {
-        let which = self.of_tool(row, now);
-        if let Some(known) = self.change(which, now) {
-            known.tool_span_started(span, name);
-        }
-        if let Some(attempt) = self.lanes.get_mut(which) {
-            attempt.pieces.push(piece(now.seq, "span-started", Some(tool_label(name)), false));
-        }
-        self.progress(which, Some(&Key::Span(span)))
-    }
-
-    fn tool_ended(&mut self, span: SpanNo, facts: &SpanFacts<'_>, row: &Row, now: &Now<'_>) {
-        let Some(end) = &facts.end else { return };
-        let which = self.of_tool(row, now);
-        let besides = self.besides(which);
-        let Some(attempt) = self.lanes.get_mut(which) else { return };
-        let judged = attempt.known.facts(besides);
-        let failed = end.status == SpanStatus::Error;
-        let is_given_up =
-            failed && end.message.is_some_and(|message| message.starts_with(crate::render::INTERRUPTED));
-        let known = attempt.change(now.seq, now.actions);
-        known.given_up |= is_given_up;
-        // What is given up was running until then, and has no result.
-        let ran = if is_given_up { None } else { known.tool_span_ended(span) };
-        let event = if facts.start.is_some() { "span" } else { "span-ended" };
-        let label = ran.as_ref().map(|ran| ran.label.clone());
-        let piece = piece(now.seq, event, label, failed);
-        if let (Some(ran), true) = (&ran, failed) {
-            let confidence = lowered(Confidence::Medium, judged.missing);
-            let error = end.message.map(|message| Says::shown(Says::of(message)));
-            let tool = Some((ran.key.clone(), ran.label.clone(), ran.effect));
-            let candidate = Candidate {
-                tool,
-                error,
-                ..Candidate::new(Cause::ToolFailure, confidence, judged, piece.clone())
-            };
-            keep(attempt, candidate, false, now, besides);
-        }
-        attempt.pieces.push(piece);
-    }
-
-    // Endings.
 
     /// How things stood at a place of the log.
     fn standing(&self, place: u64) -> Standing {
@@ -600,134 +431,4 @@ impl Story {
     pub(crate) fn attempts(&self) -> impl Iterator<Item = &Attempt> {
         self.lanes.all().chain(&self.kept)
     }
-}
-
-/// Evidence that is about a tool.
-fn is_of_a_tool(what: What) -> bool {
-    matches!(
-        what,
-        What::ToolInputStarted
-            | What::ToolInputCompleted
-            | What::ToolCallMaterialised
-            | What::ToolExecutionStarted
-            | What::ToolExecutionCompleted
-            | What::ToolExecutionFailed
-            | What::ToolExecutionInterrupted
-    )
-}
-
-/// Evidence that an attempt goes on.
-fn is_progress(what: What) -> bool {
-    matches!(
-        what,
-        What::AttemptCompleted
-            | What::ProviderProgress
-            | What::VisibleOutput
-            | What::ToolInputStarted
-            | What::ToolInputCompleted
-            | What::ToolCallMaterialised
-            | What::ToolExecutionStarted
-            | What::ToolExecutionCompleted
-    )
-}
-
-/// The candidate that a piece of evidence is, if it is one.
-fn named(e: &Evidence<'_>, what: Option<What>, from_clean_up: bool) -> Option<Named> {
-    if e.terminal == Some(false) {
-        return None;
-    }
-    let (cause, is_strong) = match what {
-        Some(What::TransportFailure) => (Cause::TransportDisconnect, true),
-        Some(What::ProviderApiError) => (Cause::ApiError(api_error(e)), true),
-        Some(What::SetupFailure) => (Cause::SetupFailure, true),
-        Some(What::Watchdog) => (watchdog(e), true),
-        Some(What::UserCancel) => (Cause::UserCancel, true),
-        Some(What::ToolExecutionFailed) => (Cause::ToolFailure, e.terminal == Some(true)),
-        Some(What::ToolExecutionInterrupted) => (Cause::ToolInterrupted, true),
-        None if e.terminal == Some(true) => {
-            let cause = match e.cause.as_deref().and_then(Cause::from_name) {
-                Some(Cause::ApiError(_)) => Cause::ApiError(api_error(e)),
-                Some(Cause::Watchdog(_)) => watchdog(e),
-                Some(cause) => cause,
-                None => Cause::Unknown,
-            };
-            (cause, true)
-        }
-        _ => return None,
-    };
-    let confidence = match (cause, what) {
-        (Cause::Unknown, _) => Confidence::Low,
-        (_, None) => Confidence::Medium,
-        _ if from_clean_up => Confidence::Medium,
-        _ => Confidence::High,
-    };
-    Some(Named { cause, confidence, is_strong: is_strong && !from_clean_up })
-}
-
-fn watchdog(e: &Evidence<'_>) -> Cause {
-    Cause::Watchdog(e.watchdog.unwrap_or(tracewal_format::event::Watchdog::Connect))
-}
-
-/// The kind of an API error: what it is called, else by its status, else by what it says.
-fn api_error(e: &Evidence<'_>) -> ApiError {
-    let by_status = match e.http_status {
-        Some(429) => Some(ApiError::RateLimit),
-        Some(402) => Some(ApiError::Quota),
-        Some(401 | 403) => Some(ApiError::Auth),
-        Some(503 | 529) => Some(ApiError::Overloaded),
-        Some(413) => Some(ApiError::Context),
-        _ => None,
-    };
-    let by_text = || match e.error.as_ref().and_then(Says::of_error) {
-        Some(Says::Api(kind)) => Some(kind),
-        _ => None,
-    };
-    let by_name = e.cause.as_deref().and_then(ApiError::from_name);
-    by_name.or(by_status).or_else(by_text).unwrap_or(ApiError::Other)
-}
-
-fn candidate_of(
-    named: &Named,
-    e: &Evidence<'_>,
-    mut facts: Facts,
-    piece: Piece,
-    ran: Option<&Running>,
-) -> Candidate {
-    let kind_is_missing = named.cause == Cause::ApiError(ApiError::Other) && e.retryable != Some(true);
-    facts.missing.add(Missing::API_KIND, kind_is_missing);
-    if facts.phase == Phase::Unknown {
-        facts.phase = e.phase.as_deref().and_then(Phase::from_name).unwrap_or(Phase::Unknown);
-    }
-    let confidence = lowered(named.confidence, facts.missing);
-    Candidate {
-        tool: ran.map(|ran| (ran.key.clone(), ran.label.clone(), ran.effect)),
-        http_status: e.http_status,
-        error: e.error.as_ref().map(|error| Says::shown(Says::of_error(error))),
-        retryable: e.retryable,
-        ..Candidate::new(named.cause, confidence, facts, piece)
-    }
-}
-
-pub(crate) fn lowered(confidence: Confidence, missing: Missing) -> Confidence {
-    if missing.has(Missing::ORDERING) { confidence.lower() } else { confidence }
-}
-
-/// Keeps the first candidate of its strength. Under a lifecycle action, that action is it.
-fn keep(attempt: &mut Attempt, candidate: Candidate, is_strong: bool, now: &Now<'_>, besides: Missing) {
-    if !is_strong {
-        if attempt.strong.is_none() {
-            attempt.weak.get_or_insert(candidate);
-        }
-        return;
-    }
-    if attempt.strong.is_some() && !Guard::FirstCandidateStands.is_off() {
-        return;
-    }
-    attempt.strong = Some(match now.actions.innermost() {
-        Some(action) => {
-            let facts = attempt.facts_at(action.seq, besides);
-            Candidate { place: candidate.place, ..Candidate::of_action(action, facts) }
-        }
-        None => candidate,
-    });
 }
