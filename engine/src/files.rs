@@ -55,6 +55,13 @@ impl SegmentFiles {
         LogReader::new(SegmentFiles::new(folder), reading)
     }
 
+    /// Closes the file that is open and gives back the memory for its bytes: a log that is kept to be read on costs neither. What is
+    /// read next has to be selected first, as [`LogReader::refresh`] and [`LogReader::entry_at`] do.
+    pub fn let_go(&mut self) {
+        (self.file, self.selected) = (None, 0);
+        (self.window, self.filled) = (Vec::new(), 0);
+    }
+
     /// A log that is removed, or replaced by a repair, while it is read is not damaged: reading it ends with an error.
     fn check_folder(&mut self) -> io::Result<()> {
         let now = identity(&fs::metadata(&self.folder)?);

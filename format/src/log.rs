@@ -109,6 +109,11 @@ impl<S: LogSource> LogReader<S> {
         Ok(reader)
     }
 
+    /// Where it is read from.
+    pub fn source_mut(&mut self) -> &mut S {
+        &mut self.source
+    }
+
     /// The headers of the segments that can be read, in order.
     pub fn headers(&self) -> impl Iterator<Item = &Header> {
         self.segments.iter().filter_map(Segment::readable).map(|readable| &readable.header)

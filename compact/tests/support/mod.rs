@@ -1,6 +1,8 @@
 //! Logs from JSON lines, and their views.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+pub mod events;
+
 use tracewal_compact::{Fold, render};
 use tracewal_format::build::SegmentBuilder;
 use tracewal_format::event::{Event, FoundBy};
