@@ -38,7 +38,7 @@ pub(crate) struct Value {
 
 impl Value {
     fn of(payload: &Payload<'_>) -> Self {
-        let mut json = Vec::new();
+        let mut json = Vec::with_capacity(payload.bytes.len() + payload.bytes.len() / 16 + 2);
         let valid = write_payload(payload, &mut json);
         Value { json, valid }
     }
@@ -213,10 +213,13 @@ pub(crate) fn tool_line<S: LogSource>(
     }
     if has_message {
     } else if let Some(place) = fold.spans.output(row) {
-        read(fold, log, place, |facts, _| {
-            let value = facts.end.as_ref().and_then(|end| end.output).map(Value::of);
-            let json = value.unwrap_or_default().json;
-            summary.push_json(std::str::from_utf8(&json).unwrap_or_default());
+        read(fold, log, place, |facts, _| match facts.end.as_ref().and_then(|end| end.output) {
+            Some(output) if output.encoding == Payload::JSON => {
+                let json = Value::of(output).json;
+                summary.push_json(std::str::from_utf8(&json).unwrap_or_default());
+            }
+            Some(text) => summary.push_lossy(&text.bytes),
+            None => (),
         })?;
     } else {
         let mut scratch = Vec::new();

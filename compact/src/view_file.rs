@@ -1,11 +1,11 @@
 //! Writing the file of a view (SPEC.md section 12): beside the old one, synced, renamed over it.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use tracewal_engine::guard::Guard;
-use tracewal_engine::{Error, Log, Result, SessionName, Step, Store};
+use tracewal_engine::{Disk, Error, Log, Result, SessionName, Step, Store};
 
 use crate::changes::Unchanged;
 use crate::fold::Fold;
@@ -28,7 +28,7 @@ pub(crate) fn write_view(
         let file = disk.create(&view.temporary)?;
         let begun = disk.before(Step::Write(&view.temporary));
         begun.map_err(|source| view.write_error(source))?;
-        let shape = view.render(log, fold, &file, drawn)?;
+        let shape = view.render(disk, log, fold, &file, drawn)?;
         if !Guard::SyncBeforeRename.is_off() {
             disk.sync(&file, &view.temporary)?;
         }
@@ -67,14 +67,22 @@ impl ViewFile {
         ViewFile { path, temporary, session: session.id().to_owned(), folder: store.folder(session) }
     }
 
-    fn render(&self, log: &mut Log, fold: &Fold, file: &File, drawn: Option<Drawn>) -> Result<Shape> {
+    fn render(
+        &self,
+        disk: &Disk,
+        log: &mut Log,
+        fold: &Fold,
+        file: &File,
+        drawn: Option<Drawn>,
+    ) -> Result<Shape> {
         if let Some(drawn) = drawn
             && let Some(old) = self.open_old(&drawn.stamp)
         {
             let (stamp, unchanged) = (drawn.stamp, fold.unchanged_since(&drawn.standing));
+            let mut out = Writing::to(disk, file);
             let again =
-                render_again(fold, log, &mut &*file, Some((drawn.shape, unchanged)), |to, from, length| {
-                    copy(&old, to, from, length)?;
+                render_again(fold, log, &mut out, Some((drawn.shape, unchanged)), |to, from, length| {
+                    to.copy(&old, from, length)?;
                     // Whoever has written to it meanwhile has written to what was copied.
                     if stamp_at(&self.path)? == Some(stamp) {
                         Ok(())
@@ -90,7 +98,8 @@ impl ViewFile {
             empty.map_err(|source| self.write_error(source))?;
         }
         let all = Some((Shape::default(), Unchanged::None));
-        render_again(fold, log, &mut &*file, all, |_, _, _| Ok(())).map_err(|error| self.error(error))
+        render_again(fold, log, &mut Writing::to(disk, file), all, |_, _, _| Ok(()))
+            .map_err(|error| self.error(error))
     }
 
     /// The view that is there, if it is the one with this stamp.
@@ -121,13 +130,50 @@ impl ViewFile {
     }
 }
 
-/// Copies a part of a file to where another one is written. On Linux the kernel does it, which shares the blocks where the file system
-/// can and both parts begin at the same place in a block.
-fn copy(old: &File, to: &mut &File, from: u64, length: u64) -> io::Result<()> {
-    let mut old = old;
-    old.seek(SeekFrom::Start(from))?;
-    let copied = io::copy(&mut old.take(length), to)?;
-    if copied == length { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+/// The file is asked to be on its way to the disk whenever so much has been written: while the rest is rendered.
+const ON_ITS_WAY: u64 = 4 << 20;
+
+/// A file that is being written.
+struct Writing<'d> {
+    disk: &'d Disk,
+    file: &'d File,
+    written: u64,
+    begun: u64,
+}
+
+impl<'d> Writing<'d> {
+    fn to(disk: &'d Disk, file: &'d File) -> Self {
+        Writing { disk, file, written: 0, begun: 0 }
+    }
+
+    /// Copies a part of another file to where this one is written. On Linux the kernel does it, which shares the blocks where the file
+    /// system can and both parts begin at the same place in a block.
+    fn copy(&mut self, mut from: &File, offset: u64, length: u64) -> io::Result<()> {
+        from.seek(SeekFrom::Start(offset))?;
+        let copied = io::copy(&mut from.take(length), &mut self.file)?;
+        self.advance(copied);
+        if copied == length { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+    }
+
+    fn advance(&mut self, length: u64) {
+        self.written += length;
+        if self.written - self.begun >= ON_ITS_WAY {
+            self.disk.begin_sync(self.file, self.begun, self.written - self.begun);
+            self.begun = self.written;
+        }
+    }
+}
+
+impl Write for Writing<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.advance(u64::try_from(written).unwrap_or(0));
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Whether the view that is there has this stamp.

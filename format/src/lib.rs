@@ -16,6 +16,7 @@
 
 pub mod build;
 pub mod checksum;
+mod decoder;
 pub mod event;
 pub mod json;
 pub mod log;
