@@ -1,5 +1,10 @@
 //! A session's segments as files, read with pread: whatever is truncated, punched or removed meanwhile, a reader gets fewer bytes or
 //! an error, never a SIGBUS (I9).
+//!
+//! Mapped files would save the copy, but not by a way that never dies: a window that was populated for reading (MADV_POPULATE_READ) can be
+//! cut off before it is touched, or its pages dropped and read again when the file is shorter. The copy costs less than it seems: what was
+//! copied is in the second-level cache when it is summed, where a mapped page is fetched from memory at that moment. docs/performance.md
+//! has the figures.
 
 use std::fs::{self, File};
 use std::io;
