@@ -1,12 +1,19 @@
 //! Workloads that the benches share.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
-use tracewal::event::{EndStatus, RunStarted, SessionEnded, SessionStarted, SpanEnded, SpanStarted};
-use tracewal::{Event, Metadata, SpanKind, Time, Tokens};
+use tracewal::event::{EndStatus, RunStarted, SessionEnded, SessionStarted, Span, SpanEnded, SpanStarted};
+use tracewal::{Compaction, Event, Metadata, Payload, Session, SpanKind, Store, Time, Tokens};
 use tracewal_format::build::SegmentBuilder;
 use tracewal_format::event::Crashed;
 use tracewal_format::segment::Header;
@@ -90,4 +97,31 @@ fn log(number: u64, name: &str) -> Vec<u8> {
     let last = segment.next_seq() - 1;
     segment.durable_mark(last).seal();
     segment.finish(0)
+}
+
+/// A store whose views are written when they are asked for.
+pub fn store(folder: &tempfile::TempDir) -> Store {
+    tracewal::options_with(Compaction::OnDemand).open(folder.path().join("store")).unwrap()
+}
+
+/// Text of so many bytes, as a tool would print it: lines, and now and then a quote.
+pub fn text(bytes: usize) -> String {
+    const LINE: &str = "test result: ok. 12 passed; 0 failed; finished in 0.31s, see \"target/log\"\n";
+    LINE.chars().cycle().take(bytes).collect()
+}
+
+/// Appends spans that are over: two tools, then a generation that says what it used.
+pub fn append_spans(session: &Session, numbers: std::ops::Range<u64>, output: &str) {
+    for n in numbers {
+        let kind = if n % 3 == 2 { SpanKind::Generation } else { SpanKind::Tool };
+        let (start, end) = (Time::from_ms(n as i64), Time::from_ms(n as i64 + 1));
+        let is_generation = kind == SpanKind::Generation;
+        let span = Span {
+            output: Some(Payload::string(output.as_bytes())),
+            tokens: is_generation.then(|| Tokens::new(n, 20_u64, 0_u64, 0_u64, 0_u64)),
+            cost: is_generation.then_some(0.001),
+            ..Span::new(format!("0190f3a2-7c1e-7def-8abc-{n:012x}"), kind, "bash", start, end)
+        };
+        session.append(span).unwrap();
+    }
 }

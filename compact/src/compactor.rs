@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use tracewal_engine::guard::Guard;
 use tracewal_engine::{Materialised, Result, SessionName, Store, Views, WeakStore};
 
-use crate::materialise::materialise;
+use crate::kept::Kept;
+use crate::materialise::materialise_with;
 
 /// A view is not written more often than this.
 const SHORTEST: Duration = Duration::from_millis(25);
@@ -32,13 +33,14 @@ pub enum Compaction {
 #[derive(Debug)]
 pub struct Compactor {
     compaction: Compaction,
+    kept: Kept,
 }
 
 impl Compactor {
     /// With or without a thread.
     #[must_use]
     pub fn new(compaction: Compaction) -> Self {
-        Compactor { compaction }
+        Compactor { compaction, kept: Kept::default() }
     }
 }
 
@@ -51,7 +53,7 @@ impl Views for Compactor {
     }
 
     fn materialise(&self, store: &Store, session: &SessionName) -> Result<Option<Materialised>> {
-        materialise(store, session)
+        materialise_with(&self.kept, store, session)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tracewal_format::event::{Event, SessionStarted};
+use tracewal_format::event::{Event, SessionStarted, Tokens};
 use tracewal_format::log::{Entry, Item, LogReader, LogSource, SlotEntry};
 use tracewal_format::time::Time;
 
@@ -15,6 +15,7 @@ use crate::places::Places;
 use crate::runs::Runs;
 use crate::spans::Spans;
 use crate::summary::{Status, Summary, merge_metadata};
+use crate::usage::tokens_at;
 
 /// What is kept of a log that has been read: bounded by the number of its spans and events, not by what is in them.
 ///
@@ -75,7 +76,7 @@ impl Fold {
             }
         }
         self.finish(log);
-        Ok(())
+        self.add_up(log)
     }
 
     /// How the session stands.
@@ -88,6 +89,11 @@ impl Fold {
     #[must_use]
     pub fn has_ended(&self, number: u32) -> bool {
         self.runs.has_ended(number)
+    }
+
+    /// Roughly how many bytes it takes.
+    pub(crate) fn footprint(&self) -> usize {
+        self.spans.footprint() + 2048
     }
 
     fn add(&mut self, entry: &Entry<'_>) {
@@ -201,9 +207,7 @@ impl Fold {
         self.summary.trace_id = self.trace_id.clone().unwrap_or_else(|| format!("{uid:032x}"));
         self.summary.name = self.name.clone().unwrap_or_else(|| self.summary.session_id.clone());
         self.summary.root_span_id = self.root_span_id.clone().unwrap_or_else(|| self.free_root_id());
-        if let Some(root) = self.spans.intern(&self.summary.root_span_id) {
-            self.root = root;
-        }
+        self.root = self.spans.set_root(&self.summary.root_span_id);
         self.spans.find_cycles(self.root);
 
         let (first, last) = self.times.unwrap_or((base, base));
@@ -226,7 +230,8 @@ impl Fold {
             let ending = self.runs.ending_at(row.run);
             *span != root
                 && ending.is_some_and(|ending| {
-                    row.start.is_some_and(|start| start < ending) && row.end.is_none_or(|end| end > ending)
+                    row.start().is_some_and(|start| start < ending)
+                        && row.end().is_none_or(|end| end > ending)
                 })
         });
         let cut_short: BTreeSet<u32> = open.map(|(_, row)| row.run).collect();
@@ -247,11 +252,26 @@ impl Fold {
         self.summary.incidents = incidents;
     }
 
+    /// Adds up what the spans used.
+    fn add_up<S: LogSource>(&mut self, log: &mut LogReader<S>) -> Result<(), S::Error> {
+        self.spans.settle_costs();
+        self.spans.usage.subtract_replaced(&self.places, log)?;
+        let own = self.spans.row(self.root).and_then(|row| self.spans.tokens(row));
+        let own = match own {
+            Some(place) => tokens_at(place, &self.places, log)?,
+            None => None,
+        };
+        let [input, output, reasoning, cache_read, cache_write] = self.spans.usage.tokens(own);
+        self.summary.tokens = Tokens::new(input, output, reasoning, cache_read, cache_write);
+        self.summary.total_cost = self.spans.usage.cost(self.root);
+        Ok(())
+    }
+
     /// An id for the root, when the log gives none, that no span has.
     fn free_root_id(&self) -> String {
         let is_span = |id: &str| {
             let row = self.spans.ids.find(id).and_then(|span| self.spans.row(span));
-            row.is_some_and(|row| row.start.is_some())
+            row.is_some_and(|row| row.start().is_some())
         };
         let mut id = "root".to_owned();
         let mut number = 2_u64;

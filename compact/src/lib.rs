@@ -10,13 +10,14 @@
 //! | [`summary`] | what a fold knows without reading the log again |
 //! | [`mod@render`] | the canonical JSON |
 //! | `facts` | what one event says about a span |
-//! | `spans`, `ids`, `places`, `ancestry` | the spans of a log, their ids, where their records stand, who is whose parent |
+//! | `spans`, `ids`, `places`, `usage`, `ancestry` | the spans of a log, their ids, where their records stand, what they used, who is whose parent |
 //! | `runs`, `crashes`, `actions` | the runs of a log, how each ended, and under which lifecycle action |
 //! | [`incident`] | why the session stopped |
 //! | `span_view`, `attributes`, `text` | one span, put together from its records |
 //! | `defaults` | inputs and outputs that generations have when none were given |
 //! | `tools`, `narrative`, `rfc3339` | what the tool calls add up to, the session in a sentence, dates |
-//! | `materialise`, `compactor` | writing the view, and when |
+//! | `materialise`, `view_file`, `compactor` | when the view is right, how its file is written, and when |
+//! | `kept`, `shape`, `changes` | going on from the view before: what is kept for it, where it can be cut, what still holds |
 //! | `open_spans` | what was going on when a session stopped |
 //! | `listing`, `rows` | the sessions of a store, and the index of them |
 //! | `retention` | removing old sessions |
@@ -27,6 +28,7 @@
 mod actions;
 mod ancestry;
 mod attributes;
+mod changes;
 mod compactor;
 mod crashes;
 mod defaults;
@@ -34,6 +36,7 @@ mod facts;
 pub mod fold;
 mod ids;
 pub mod incident;
+mod kept;
 mod listing;
 mod materialise;
 mod members;
@@ -46,6 +49,7 @@ mod retention;
 mod rfc3339;
 mod rows;
 mod runs;
+mod shape;
 mod span_json;
 mod span_view;
 mod spans;
@@ -53,6 +57,8 @@ pub mod summary;
 mod summary_json;
 mod text;
 mod tools;
+mod usage;
+mod view_file;
 
 pub use compactor::{Compaction, Compactor};
 pub use fold::Fold;

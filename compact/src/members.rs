@@ -55,22 +55,49 @@ pub(crate) fn array<T>(
 }
 
 /// How much is collected before it is written, in bytes.
-const FLUSH_AT: usize = 64 * 1024;
+const FLUSH_AT: usize = 256 * 1024;
+
+/// What is written, counted.
+pub(crate) struct Counted<'w, W> {
+    pub(crate) out: &'w mut W,
+    pub(crate) written: u64,
+}
+
+impl<W: io::Write> Counted<'_, W> {
+    pub(crate) fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.written += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        self.out.write_all(bytes)
+    }
+}
 
 /// The document on its way out.
 pub(crate) struct Sink<'w, W> {
     pub(crate) buffer: Vec<u8>,
-    pub(crate) out: &'w mut W,
+    pub(crate) out: Counted<'w, W>,
 }
 
-impl<W: io::Write> Sink<'_, W> {
+impl<'w, W: io::Write> Sink<'w, W> {
+    pub(crate) fn new(out: &'w mut W) -> Self {
+        Sink { buffer: Vec::new(), out: Counted { out, written: 0 } }
+    }
+
+    /// How long the document is so far.
+    pub(crate) fn position(&self) -> u64 {
+        self.out.written + u64::try_from(self.buffer.len()).unwrap_or(u64::MAX)
+    }
+
     /// Empties the buffer when there is much in it. Never right behind a `{`: in an empty buffer, `key` puts a comma.
-    pub(crate) fn flush(buffer: &mut Vec<u8>, out: &mut W) -> io::Result<()> {
+    pub(crate) fn flush(buffer: &mut Vec<u8>, out: &mut Counted<'_, W>) -> io::Result<()> {
         if buffer.len() < FLUSH_AT {
             return Ok(());
         }
+        Self::empty(buffer, out)
+    }
+
+    /// Empties the buffer.
+    pub(crate) fn empty(buffer: &mut Vec<u8>, out: &mut Counted<'_, W>) -> io::Result<()> {
         out.write_all(buffer)?;
-        if buffer.capacity() > 16 * FLUSH_AT {
+        if buffer.capacity() > 4 * FLUSH_AT {
             *buffer = Vec::new();
         }
         buffer.clear();

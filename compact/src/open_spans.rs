@@ -38,7 +38,7 @@ pub fn open_spans<S: LogSource>(
 ) -> Result<Vec<OpenSpan>, RenderError<S::Error>> {
     let spans = &fold.spans;
     let is_open = |span: &u32| {
-        spans.row(*span).is_some_and(|row| row.end.is_none() && row.start.is_some() && *span != fold.root)
+        spans.row(*span).is_some_and(|row| row.end().is_none() && row.start().is_some() && *span != fold.root)
     };
     let mut newest: Vec<u32> = spans.order.iter().rev().copied().filter(is_open).take(limit).collect();
     newest.reverse();
@@ -54,8 +54,8 @@ pub fn open_spans<S: LogSource>(
             None
         };
         open.push(OpenSpan {
-            span_id: spans.ids.text(span).to_string(),
-            kind: row.kind,
+            span_id: view.id,
+            kind: row.kind(),
             name: view.name,
             start_time: view.start_time,
             input: view.input.map(|input| String::from_utf8_lossy(&input.json).into_owned()),

@@ -1,4 +1,4 @@
-//! Where records stand in the log, in 8 bytes each, or in about one byte each for records in a row.
+//! Where records stand in the log, in 5 bytes each, or in about one byte each for records in a row.
 
 use std::num::NonZeroU64;
 
@@ -6,40 +6,73 @@ use std::num::NonZeroU64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Place(NonZeroU64);
 
-/// Bits for the offset, in steps of 8 bytes; the others count stretches of the log.
-const OFFSET_BITS: u32 = 39;
-const STRETCH: u64 = 1 << OFFSET_BITS;
+/// The highest place: 8 TiB of log.
+const LAST: u64 = (1 << 40) - 1;
+/// How far apart two records of a stretch may begin, in steps of 8 bytes: what lies between them takes up places.
+const FAR: u64 = 1 << 20;
 
-/// The stretches of the log: a segment, or 4 TiB of one.
+/// A place, if there is one, as it is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct KeptPlace([u8; 5]);
+
+impl KeptPlace {
+    pub(crate) const NONE: KeptPlace = KeptPlace([0; 5]);
+
+    pub(crate) fn get(self) -> Option<Place> {
+        let [a, b, c, d, e] = self.0;
+        NonZeroU64::new(u64::from_le_bytes([a, b, c, d, e, 0, 0, 0])).map(Place)
+    }
+}
+
+impl From<Place> for KeptPlace {
+    fn from(place: Place) -> Self {
+        let [a, b, c, d, e, ..] = place.0.get().to_le_bytes();
+        KeptPlace([a, b, c, d, e])
+    }
+}
+
+/// Records of one segment that stand near each other.
+#[derive(Clone, Copy, Debug)]
+struct Stretch {
+    /// Place, segment and offset of the first one.
+    place: u64,
+    segment: u64,
+    offset: u64,
+}
+
+/// The stretches of the log, in its order.
 #[derive(Debug, Default)]
 pub(crate) struct Places {
-    /// Segment number, and offset of the stretch's first byte.
-    stretches: Vec<(u64, u64)>,
+    stretches: Vec<Stretch>,
+    last: u64,
 }
 
 impl Places {
-    /// The place of a record; records are given in the order of the log. `None` beyond 2^25 stretches.
+    /// The place of a record; records are given in the order of the log. `None` beyond the last place.
     pub(crate) fn place(&mut self, segment: u64, offset: u64) -> Option<Place> {
-        let fits = |&(number, base): &(u64, u64)| {
-            number == segment && offset.checked_sub(base).is_some_and(|from| from / 8 < STRETCH)
+        let near = |stretch: &Stretch| {
+            let from = (segment == stretch.segment).then(|| offset.checked_sub(stretch.offset))??;
+            let place = stretch.place + from / 8;
+            (place > self.last && place - self.last <= FAR).then_some(place)
         };
-        if !self.stretches.last().is_some_and(fits) {
-            let base = if offset / 8 < STRETCH { 0 } else { offset };
-            self.stretches.push((segment, base));
-        }
-        let (_, base) = self.stretches.last()?;
-        let stretch = u64::try_from(self.stretches.len()).ok()?;
-        if stretch >= 1 << (64 - OFFSET_BITS) {
-            return None;
-        }
-        NonZeroU64::new((stretch << OFFSET_BITS) | ((offset - base) / 8)).map(Place)
+        let place = match self.stretches.last().and_then(near) {
+            Some(place) => place,
+            None => {
+                let place = self.last + 1;
+                self.stretches.push(Stretch { place, segment, offset });
+                place
+            }
+        };
+        self.last = place;
+        NonZeroU64::new(place).filter(|_| place <= LAST).map(Place)
     }
 
     /// Segment and offset of a record.
     pub(crate) fn locate(&self, place: Place) -> Option<(u64, u64)> {
-        let stretch = usize::try_from(place.0.get() >> OFFSET_BITS).ok()?.checked_sub(1)?;
-        let (segment, base) = self.stretches.get(stretch)?;
-        Some((*segment, base + (place.0.get() & (STRETCH - 1)) * 8))
+        let place = place.0.get();
+        let behind = self.stretches.partition_point(|stretch| stretch.place <= place);
+        let stretch = self.stretches.get(behind.checked_sub(1)?)?;
+        Some((stretch.segment, stretch.offset + (place - stretch.place) * 8))
     }
 }
 
@@ -91,13 +124,14 @@ impl Trail {
 mod tests {
     use super::*;
 
-    const AT: [(u64, u64); 8] = [
+    const AT: [(u64, u64); 9] = [
         (1, 4096),
         (1, 4128),
         (2, 4096),
         (9, 4096),
         (9, 1 << 41),
         (9, 1 << 42),
+        (9, (1 << 42) + 24),
         (9, 1 << 63),
         (u64::MAX, 4096),
     ];
@@ -109,7 +143,16 @@ mod tests {
         assert!(all.is_sorted());
         for (place, at) in all.iter().zip(AT) {
             assert_eq!(places.locate(*place), Some(at));
+            assert_eq!(KeptPlace::from(*place).get(), Some(*place));
         }
+        assert_eq!(KeptPlace::NONE.get(), None);
+    }
+
+    #[test]
+    fn behind_the_last_place_there_is_none() {
+        let mut places = Places { last: LAST - 1, ..Places::default() };
+        assert!(places.place(1, 4096).is_some());
+        assert!(places.place(1, 4128).is_none());
     }
 
     #[test]

@@ -6,11 +6,13 @@ use tracewal_format::event::SpanKind;
 use tracewal_format::json::{write_str, write_str_inside};
 use tracewal_format::log::{LogReader, LogSource};
 
+use crate::changes::Unchanged;
 use crate::defaults::{self, ToolsOf};
 use crate::fold::Fold;
 use crate::ids::SpanNo;
 use crate::members::{Sink, date, key, text};
 use crate::narrative::totals;
+use crate::shape::{Checkpoint, Shape};
 use crate::span_json::{Head, tool_duration, write_attributes, write_end, write_tool, write_usage};
 use crate::span_view::{SpanView, Value, read, stream_text, tool_line};
 use crate::spans::Row;
@@ -66,15 +68,30 @@ pub fn render<S: LogSource, W: io::Write>(
     log: &mut LogReader<S>,
     out: &mut W,
 ) -> Result<(), RenderError<S::Error>> {
+    let nothing = |_: &mut W, _, _| Ok(());
+    render_again(fold, log, out, None, nothing).map(|_| ())
+}
+
+/// The same, where a document has been written before: what is in it and has not changed is not written again, but copied from it by
+/// `copy`, which is given where that begins and how long it is. Returns the shape of the new document.
+pub(crate) fn render_again<S: LogSource, W: io::Write>(
+    fold: &Fold,
+    log: &mut LogReader<S>,
+    out: &mut W,
+    before: Option<(Shape, Unchanged)>,
+    copy: impl FnOnce(&mut W, u64, u64) -> io::Result<()>,
+) -> Result<Shape, RenderError<S::Error>> {
+    let (shape, unchanged) = before.unwrap_or_else(|| (Shape::default(), Unchanged::None));
     let mut renderer = Renderer {
         fold,
         log,
-        sink: Sink { buffer: Vec::new(), out },
-        results: defaults::results(fold),
-        called: defaults::called(fold),
+        sink: Sink::new(out),
+        results: defaults::results(fold, &shape.key),
+        called: defaults::called(fold, &shape.key),
         uses: ToolUses::default(),
     };
-    renderer.document()
+    let again = shape.go_on(unchanged, fold, &mut renderer.results, &mut renderer.called);
+    renderer.document(shape, again, copy)
 }
 
 /// What the status message of a span begins with that was not ended by what it stands for.
@@ -90,9 +107,72 @@ struct Renderer<'f, 'l, 'w, S, W> {
 }
 
 impl<S: LogSource, W: io::Write> Renderer<'_, '_, '_, S, W> {
-    fn document(&mut self) -> Result<(), RenderError<S::Error>> {
+    fn document(
+        mut self,
+        mut shape: Shape,
+        again: Option<usize>,
+        copy: impl FnOnce(&mut W, u64, u64) -> io::Result<()>,
+    ) -> Result<Shape, RenderError<S::Error>> {
+        self.head()?;
+        let next = self.go_on(&mut shape, again, copy).map_err(RenderError::Write)?;
         let fold = self.fold;
-        let summary = fold.summary();
+        let rest = fold.spans.order.iter().enumerate().skip(next).filter(|(_, span)| **span != fold.root);
+        for (at, span) in rest {
+            let Some(row) = fold.spans.row(*span) else { continue };
+            self.sink.buffer.push(b',');
+            self.span(*span, row)?;
+            if let Some(behind) = fold.spans.first(row)
+                && (shape.is_far(self.sink.position()) || at + 1 == fold.spans.order.len())
+            {
+                shape.add(Checkpoint {
+                    next: at + 1,
+                    behind,
+                    end: self.sink.position(),
+                    results: self.results.taken(),
+                    called: self.called.taken(),
+                    uses: self.uses.clone(),
+                });
+            }
+            self.flush()?;
+        }
+        let out = &mut self.sink.buffer;
+        out.push(b']');
+        write_rest(fold.summary(), &self.uses, out);
+        out.extend_from_slice(b"}\n");
+        Sink::empty(&mut self.sink.buffer, &mut self.sink.out).map_err(RenderError::Write)?;
+        shape.length = self.sink.position();
+        Ok(shape)
+    }
+
+    /// Puts what stands behind the head up to a checkpoint of the document before. Returns which span is to be written next.
+    fn go_on(
+        &mut self,
+        shape: &mut Shape,
+        again: Option<usize>,
+        copy: impl FnOnce(&mut W, u64, u64) -> io::Result<()>,
+    ) -> io::Result<usize> {
+        let head = self.sink.position();
+        let is_whole = self.sink.out.written == 0;
+        let same_head = is_whole && shape.head == self.sink.buffer;
+        let before = shape.begin(head, if is_whole { &self.sink.buffer } else { &[] }, again);
+        let Some((before, checkpoint)) = before else { return Ok(0) };
+        // Where the head is the same, the copy begins where the file does, which a file system may do without copying.
+        let (from, end) =
+            if same_head { (0, checkpoint.end) } else { (before, checkpoint.end + before - head) };
+        if same_head {
+            self.sink.buffer.clear();
+        } else {
+            Sink::empty(&mut self.sink.buffer, &mut self.sink.out)?;
+        }
+        self.uses = checkpoint.uses.clone();
+        copy(self.sink.out.out, from, end - from)?;
+        self.sink.out.written = checkpoint.end;
+        Ok(checkpoint.next)
+    }
+
+    /// Everything up to the root, and the root.
+    fn head(&mut self) -> Result<(), RenderError<S::Error>> {
+        let summary = self.fold.summary();
         let out = &mut self.sink.buffer;
         out.extend_from_slice(b"{\"version\":2");
         text("traceId", Some(&summary.trace_id), out);
@@ -102,28 +182,18 @@ impl<S: LogSource, W: io::Write> Renderer<'_, '_, '_, S, W> {
         write_metadata(&summary.metadata, out);
         key("spans", out);
         out.push(b'[');
-        self.root()?;
-        for (span, row) in fold.spans.iter().filter(|(span, _)| *span != fold.root) {
-            self.sink.buffer.push(b',');
-            self.span(span, row)?;
-            self.flush()?;
-        }
-        let out = &mut self.sink.buffer;
-        out.push(b']');
-        write_rest(summary, &self.uses, out);
-        out.extend_from_slice(b"}\n");
-        self.sink.out.write_all(&self.sink.buffer).map_err(RenderError::Write)
+        self.root()
     }
 
     fn flush(&mut self) -> Result<(), RenderError<S::Error>> {
-        Sink::flush(&mut self.sink.buffer, self.sink.out).map_err(RenderError::Write)
+        Sink::flush(&mut self.sink.buffer, &mut self.sink.out).map_err(RenderError::Write)
     }
 
     /// The root: what the session says, and what events about the root itself say besides.
     fn root(&mut self) -> Result<(), RenderError<S::Error>> {
         let fold = self.fold;
         let summary = fold.summary();
-        let row = fold.spans.row(fold.root).filter(|row| row.start.is_some());
+        let row = fold.spans.row(fold.root).filter(|row| row.start().is_some());
         let mut view = match row {
             Some(row) => SpanView::of(fold, self.log, row)?,
             None => SpanView::default(),
@@ -159,7 +229,7 @@ impl<S: LogSource, W: io::Write> Renderer<'_, '_, '_, S, W> {
         // A guard that was dropped without an end has said so itself.
         let mut interrupted =
             view.failed && view.message.as_deref().is_some_and(|message| message.starts_with(INTERRUPTED));
-        if row.end.is_none()
+        if row.end().is_none()
             && let Some((time, reason)) = fold.runs.interruption(row.run)
         {
             interrupted = true;
@@ -167,16 +237,17 @@ impl<S: LogSource, W: io::Write> Renderer<'_, '_, '_, S, W> {
             view.failed = true;
             view.message = Some(format!("{INTERRUPTED}{reason}"));
         }
-        let parent = fold.spans.parent(span, fold.root);
-        let name = std::mem::take(&mut view.name);
-        let kind = match row.kind {
+        let parent =
+            std::mem::take(&mut view.parent).filter(|_| fold.spans.parent(span, fold.root) != fold.root);
+        let (id, name) = (std::mem::take(&mut view.id), std::mem::take(&mut view.name));
+        let kind = match row.kind() {
             // There is one session in a trace, and it is the root.
             SpanKind::Session => SpanKind::Span,
             kind => kind,
         };
         let head = Head {
-            id: &fold.spans.ids.text(span),
-            parent: Some(&fold.spans.ids.text(parent)),
+            id: &id,
+            parent: Some(parent.as_deref().unwrap_or(&fold.summary().root_span_id)),
             name: &name,
             kind,
         };
@@ -197,7 +268,6 @@ impl<S: LogSource, W: io::Write> Renderer<'_, '_, '_, S, W> {
         interrupted: bool,
     ) -> Result<(), RenderError<S::Error>> {
         let fold = self.fold;
-        let usage = row.and_then(|row| fold.spans.usage(row));
         let out = &mut self.sink.buffer;
         head.write(view.start_time, out);
         if let Some(model) = &view.model {
@@ -219,7 +289,7 @@ impl<S: LogSource, W: io::Write> Renderer<'_, '_, '_, S, W> {
         let invalid_text = streams_text && check.is_some_and(|check| !check.is_valid());
         write_attributes(view, invalid_text, out);
         write_end(view, interrupted, out);
-        write_usage(usage.as_ref(), out);
+        write_usage(view, out);
         self.flush()?;
         let out = &mut self.sink.buffer;
         if let Some(value) = &view.output {
@@ -227,7 +297,7 @@ impl<S: LogSource, W: io::Write> Renderer<'_, '_, '_, S, W> {
             out.extend_from_slice(&value.json);
         } else if let (true, Some(row)) = (streams_text, row) {
             key("output", out);
-            let (buffer, to) = (&mut self.sink.buffer, &mut *self.sink.out);
+            let (buffer, to) = (&mut self.sink.buffer, &mut self.sink.out);
             stream_text(fold, self.log, row, buffer, |buffer| Sink::flush(buffer, to))?;
         } else if let (SpanKind::Generation, Some(span)) = (head.kind, span) {
             self.calls_of(span)?;
@@ -274,7 +344,7 @@ impl<S: LogSource, W: io::Write> Renderer<'_, '_, '_, S, W> {
                 self.sink.buffer.extend_from_slice(b", ");
             }
             let out = &mut self.sink.buffer;
-            if let Some(place) = self.fold.spans.row(*tool).and_then(|row| row.start) {
+            if let Some(place) = self.fold.spans.row(*tool).and_then(|row| row.start()) {
                 read(self.fold, self.log, place, |facts, _| {
                     write_str_inside(facts.start.as_ref().map_or("", |start| start.name), out);
                 })?;

@@ -93,6 +93,11 @@ impl Runs {
         self.kept.get_mut(at(position))
     }
 
+    /// How many there are, shown or not.
+    pub(crate) fn count_all(&self) -> u32 {
+        u32::try_from(self.kept.len()).unwrap_or(u32::MAX)
+    }
+
     fn by_number(&mut self, number: u32) -> Option<&mut Kept> {
         let position = *self.by_number.get(&number)?;
         self.get_mut(position)

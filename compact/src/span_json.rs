@@ -5,7 +5,7 @@ use tracewal_format::time::{Time, write_f64};
 
 use crate::members::{key, ms, number, text};
 use crate::span_view::SpanView;
-use crate::spans::{Row, Usage};
+use crate::spans::Row;
 
 /// What a span begins with.
 pub(crate) struct Head<'a> {
@@ -33,7 +33,7 @@ impl Head<'_> {
 /// How long a tool ran: what was said, else from its start to its end. `None`: nobody said that it ended.
 pub(crate) fn tool_duration(view: &SpanView, row: &Row) -> Option<i128> {
     let measured = || {
-        let end = view.end_time.filter(|_| row.end.is_some())?;
+        let end = view.end_time.filter(|_| row.end().is_some())?;
         Some((end.as_ns() - view.start_time.as_ns()).max(0))
     };
     view.duration_ns.map(i128::from).or_else(measured)
@@ -83,8 +83,8 @@ pub(crate) fn write_end(view: &SpanView, interrupted: bool, out: &mut Vec<u8>) {
     text("finishReason", view.finish_reason.as_deref(), out);
 }
 
-pub(crate) fn write_usage(usage: Option<&Usage>, out: &mut Vec<u8>) {
-    if let Some(tokens) = usage.and_then(|usage| usage.tokens) {
+pub(crate) fn write_usage(view: &SpanView, out: &mut Vec<u8>) {
+    if let Some(tokens) = view.tokens {
         key("tokens", out);
         out.push(b'{');
         write_classes(tokens, out);
@@ -92,7 +92,7 @@ pub(crate) fn write_usage(usage: Option<&Usage>, out: &mut Vec<u8>) {
         number("total", total, out);
         out.push(b'}');
     }
-    if let Some(cost) = usage.and_then(|usage| usage.cost) {
+    if let Some(cost) = view.cost {
         key("cost", out);
         write_f64(cost, out);
     }

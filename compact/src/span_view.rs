@@ -11,7 +11,7 @@ use crate::fold::Fold;
 use crate::members::key;
 use crate::places::Place;
 use crate::render::RenderError;
-use crate::spans::{Extra, Flag, Row};
+use crate::spans::{Extra, Flag, Row, classes};
 use crate::text::{Beginning, TextWriter};
 
 /// Reads the record at `place` again, and what it says about its span.
@@ -38,7 +38,7 @@ pub(crate) struct Value {
 
 impl Value {
     fn of(payload: &Payload<'_>) -> Self {
-        let mut json = Vec::new();
+        let mut json = Vec::with_capacity(payload.bytes.len() + payload.bytes.len() / 16 + 2);
         let valid = write_payload(payload, &mut json);
         Value { json, valid }
     }
@@ -47,6 +47,9 @@ impl Value {
 /// What the records of one span say. Only one span's payloads are in memory at a time.
 #[derive(Debug, Default)]
 pub(crate) struct SpanView {
+    pub(crate) id: String,
+    /// The parent that was given, known or not.
+    pub(crate) parent: Option<String>,
     pub(crate) name: String,
     pub(crate) start_time: Time,
     /// As JSON.
@@ -59,16 +62,21 @@ pub(crate) struct SpanView {
     pub(crate) message: Option<String>,
     pub(crate) duration_ns: Option<i64>,
     pub(crate) finish_reason: Option<String>,
+    pub(crate) tokens: Option<[u64; 5]>,
+    pub(crate) cost: Option<f64>,
     pub(crate) output: Option<Value>,
 }
 
 /// Where each part of a span stands.
 struct Parts {
+    parent: Option<Place>,
     input: Option<Place>,
     model: Option<Place>,
     call_id: Option<Place>,
     output: Option<Place>,
     finish_reason: Option<Place>,
+    tokens: Option<Place>,
+    cost: Option<Place>,
 }
 
 impl SpanView {
@@ -80,30 +88,43 @@ impl SpanView {
     ) -> Result<Self, RenderError<S::Error>> {
         let spans = &fold.spans;
         let parts = Parts {
+            parent: spans.parent_part(row),
             input: spans.input(row),
-            model: spans.part(row, Flag::MODEL, |e| e.model, row.start),
-            call_id: spans.part(row, Flag::CALL_ID, |e| e.call_id, row.start),
+            model: spans.part(row, Flag::MODEL, |e| e.model, row.start()),
+            call_id: spans.part(row, Flag::CALL_ID, |e| e.call_id, row.start()),
             output: spans.output(row),
-            finish_reason: spans.part(row, Flag::FINISH_REASON, |e| e.finish_reason, row.end),
+            finish_reason: spans.part(row, Flag::FINISH_REASON, |e| e.finish_reason, row.end()),
+            tokens: spans.tokens(row),
+            cost: spans.part(row, Flag::COST, |e| e.cost, row.end()),
         };
-        let mut places: Vec<Place> = [row.start, row.end, parts.input, parts.model, parts.call_id]
+        let mut places: Vec<Place> = [row.start(), row.end(), parts.parent, parts.input, parts.model]
             .into_iter()
-            .chain([parts.output, parts.finish_reason])
+            .chain([parts.call_id, parts.output, parts.finish_reason, parts.tokens, parts.cost])
             .flatten()
             .collect();
         places.extend(spans.extra(row).iter().flat_map(|extra| extra.attributes.iter()));
         places.sort_unstable();
         places.dedup();
         let mut view = SpanView::default();
-        for place in places {
-            read(fold, log, place, |facts, time| view.add(row, &parts, place, facts, time))?;
+        for (at, place) in places.into_iter().enumerate() {
+            let is_its_own = read(fold, log, place, |facts, time| {
+                if at == 0 {
+                    facts.span_id.clone_into(&mut view.id);
+                }
+                view.add(row, &parts, place, facts, time);
+                facts.span_id == view.id
+            })?;
+            if !is_its_own {
+                let (segment, offset) = fold.places.locate(place).unwrap_or_default();
+                return Err(RenderError::LogChanged { segment, offset });
+            }
         }
         Ok(view)
     }
 
     fn add(&mut self, row: &Row, parts: &Parts, place: Place, facts: &Facts<'_>, time: Time) {
         let here = Some(place);
-        if row.start == here {
+        if row.start() == here {
             self.start_time = facts.start.as_ref().map_or(time, |start| start.time);
             self.name = facts.start.as_ref().map(|start| start.name.to_owned()).unwrap_or_default();
         }
@@ -114,7 +135,7 @@ impl SpanView {
             self.attributes.add(attributes);
         }
         let Some(end) = &facts.end else { return };
-        if row.end == here {
+        if row.end() == here {
             self.end_time = Some(end.time);
             self.failed = end.status == SpanStatus::Error;
             self.message = end.message.map(str::to_owned);
@@ -123,12 +144,21 @@ impl SpanView {
         if parts.finish_reason == here {
             self.finish_reason = end.finish_reason.map(str::to_owned);
         }
+        if parts.tokens == here {
+            self.tokens = end.tokens.map(classes);
+        }
+        if parts.cost == here {
+            self.cost = end.cost;
+        }
         if parts.output == here {
             self.output = end.output.map(Value::of);
         }
     }
 
     fn add_start(&mut self, parts: &Parts, here: Option<Place>, start: &Start<'_>) {
+        if parts.parent == here {
+            self.parent = start.parent.map(str::to_owned);
+        }
         if parts.input == here {
             self.input = start.input.map(Value::of);
         }
@@ -165,7 +195,7 @@ pub(crate) fn tool_line<S: LogSource>(
     row: &Row,
 ) -> Result<String, RenderError<S::Error>> {
     let mut line = String::from("[");
-    if let Some(place) = row.start {
+    if let Some(place) = row.start() {
         read(fold, log, place, |facts, _| {
             line.push_str(facts.start.as_ref().map_or("", |start| start.name));
         })?;
@@ -173,7 +203,7 @@ pub(crate) fn tool_line<S: LogSource>(
     line.push_str("] ");
     let mut summary = Beginning::new(SUMMARY_CODE_POINTS);
     let mut has_message = false;
-    if let (true, Some(place)) = (row.has(Flag::FAILED), row.end) {
+    if let (true, Some(place)) = (row.has(Flag::FAILED), row.end()) {
         line.push_str("error: ");
         read(fold, log, place, |facts, _| {
             let message = facts.end.as_ref().and_then(|end| end.message);
@@ -183,10 +213,13 @@ pub(crate) fn tool_line<S: LogSource>(
     }
     if has_message {
     } else if let Some(place) = fold.spans.output(row) {
-        read(fold, log, place, |facts, _| {
-            let value = facts.end.as_ref().and_then(|end| end.output).map(Value::of);
-            let json = value.unwrap_or_default().json;
-            summary.push_json(std::str::from_utf8(&json).unwrap_or_default());
+        read(fold, log, place, |facts, _| match facts.end.as_ref().and_then(|end| end.output) {
+            Some(output) if output.encoding == Payload::JSON => {
+                let json = Value::of(output).json;
+                summary.push_json(std::str::from_utf8(&json).unwrap_or_default());
+            }
+            Some(text) => summary.push_lossy(&text.bytes),
+            None => (),
         })?;
     } else {
         let mut scratch = Vec::new();

@@ -12,7 +12,7 @@ pub use crate::crashes::Crash;
 use crate::ids::SpanNo;
 use crate::incident::{Close, Incidents};
 pub use crate::runs::{Run, RunEnding, SessionEnd};
-use crate::spans::{Spans, Usage};
+use crate::spans::Spans;
 
 /// How a session stands, and what it did in numbers.
 #[derive(Clone, Debug)]
@@ -124,34 +124,15 @@ impl Summary {
         };
     }
 
-    /// Counts the spans, and adds up what they used.
+    /// Counts the spans.
     pub(crate) fn count(&mut self, spans: &Spans, root: SpanNo, is_open: impl Fn(u32) -> bool) {
         (self.spans, self.tool_calls, self.generations, self.open_spans) = (1, 0, 0, 0);
-        let (mut classes, mut cost) = (None, None);
-        let mut used = |usage: Usage| {
-            if let Some(tokens) = usage.tokens {
-                let sums: &mut [u64; 5] = classes.get_or_insert_default();
-                for (sum, tokens) in sums.iter_mut().zip(tokens) {
-                    *sum = sum.saturating_add(tokens);
-                }
-            }
-            if let Some(more) = usage.cost {
-                *cost.get_or_insert(0.0) += more;
-            }
-        };
         for (_, row) in spans.iter().filter(|(span, _)| *span != root) {
             self.spans += 1;
-            self.tool_calls += u64::from(row.kind == SpanKind::Tool);
-            self.generations += u64::from(row.kind == SpanKind::Generation);
-            self.open_spans += u64::from(row.end.is_none() && is_open(row.run));
-            spans.usage(row).into_iter().for_each(&mut used);
+            self.tool_calls += u64::from(row.kind() == SpanKind::Tool);
+            self.generations += u64::from(row.kind() == SpanKind::Generation);
+            self.open_spans += u64::from(row.end().is_none() && is_open(row.run));
         }
-        // What the root says of itself is the sum of the others, if they say anything.
-        let own = spans.row(root).and_then(|row| spans.usage(row));
-        let classes = classes.or(own.and_then(|usage| usage.tokens)).unwrap_or_default();
-        let [input, output, reasoning, cache_read, cache_write] = classes;
-        self.tokens = Tokens::new(input, output, reasoning, cache_read, cache_write);
-        self.total_cost = cost.or(own.and_then(|usage| usage.cost)).unwrap_or(0.0);
     }
 }
 

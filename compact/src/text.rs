@@ -158,6 +158,21 @@ impl Beginning {
         }
     }
 
+    /// Bytes that should be text; every maximal part that is not is U+FFFD. No more is looked at than is taken.
+    pub(crate) fn push_lossy(&mut self, bytes: &[u8]) {
+        // A code point, or a part that is none, takes at most four bytes; what is cut behind the last of them is not taken.
+        let most = self.left.saturating_add(1).saturating_mul(4);
+        for chunk in bytes.get(..most).unwrap_or(bytes).utf8_chunks() {
+            self.push_str(chunk.valid());
+            if !chunk.invalid().is_empty() {
+                self.push_str("\u{FFFD}");
+            }
+            if self.is_full() {
+                break;
+            }
+        }
+    }
+
     /// A piece of streamed text.
     pub(crate) fn push_piece(&mut self, text: &Payload<'_>, scratch: &mut Vec<u8>) {
         let mut joiner = self.joiner;

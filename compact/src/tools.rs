@@ -11,7 +11,7 @@ const WINDOW: usize = 10;
 const LOOP: usize = 3;
 
 /// One tool, by its name.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ToolUse {
     pub(crate) name: String,
     pub(crate) count: u64,
@@ -19,7 +19,7 @@ pub(crate) struct ToolUse {
 }
 
 /// A tool that was called with the same input again and again.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Loop {
     pub(crate) tool: usize,
     pub(crate) input_crc: u32,
@@ -30,7 +30,7 @@ pub(crate) struct Loop {
 type Call = (usize, u32, u64, usize);
 
 /// The tool calls of a session, as they come.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct ToolUses {
     tools: Vec<ToolUse>,
     positions: HashMap<String, usize>,
@@ -80,6 +80,11 @@ impl ToolUses {
     pub(crate) fn loops(&self) -> impl ExactSizeIterator<Item = (&Loop, &str)> {
         let name = |l: &Loop| self.tools.get(l.tool).map_or("", |tool| tool.name.as_str());
         self.loops.iter().map(move |l| (l, name(l)))
+    }
+
+    /// How much there is to copy.
+    pub(crate) fn size(&self) -> usize {
+        self.tools.len() + self.loops.len()
     }
 
     /// How many different tools were called.

@@ -144,6 +144,12 @@ impl Disk {
             .map_err(|e| Error::io("sync the file system of", path, e))
     }
 
+    /// Has the file system begin to write this part of a file: a sync behind it then has less to wait for. It promises nothing, and fails
+    /// in the sync.
+    pub fn begin_sync(&self, file: &File, from: u64, len: u64) {
+        begin_sync(file, from, len);
+    }
+
     /// Syncs a folder: the names in it.
     pub fn sync_dir(&self, path: &Path) -> Result<()> {
         self.before(Step::SyncDir(path))
@@ -295,6 +301,18 @@ fn punch(file: &File, from: u64, to: u64) {
 
 #[cfg(not(target_os = "linux"))]
 fn punch(_file: &File, _from: u64, _to: u64) {}
+
+#[cfg(target_os = "linux")]
+fn begin_sync(file: &File, from: u64, len: u64) {
+    use std::os::fd::AsRawFd;
+    if let (Ok(from), Ok(len)) = (i64::try_from(from), i64::try_from(len)) {
+        // SAFETY: a call on an open descriptor, without pointers.
+        unsafe { libc::sync_file_range(file.as_raw_fd(), from, len, libc::SYNC_FILE_RANGE_WRITE) };
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn begin_sync(_file: &File, _from: u64, _len: u64) {}
 
 #[cfg(target_os = "linux")]
 fn fallocate(file: &File, mode: i32, from: u64, len: u64) -> io::Result<()> {

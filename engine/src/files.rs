@@ -1,5 +1,10 @@
 //! A session's segments as files, read with pread: whatever is truncated, punched or removed meanwhile, a reader gets fewer bytes or
 //! an error, never a SIGBUS (I9).
+//!
+//! Mapped files would save the copy, but not by a way that never dies: a window that was populated for reading (MADV_POPULATE_READ) can be
+//! cut off before it is touched, or its pages dropped and read again when the file is shorter. The copy costs less than it seems: what was
+//! copied is in the second-level cache when it is summed, where a mapped page is fetched from memory at that moment. docs/performance.md
+//! has the figures.
 
 use std::fs::{self, File};
 use std::io;
@@ -22,10 +27,33 @@ pub struct SegmentFiles {
     file: Option<File>,
     selected: u64,
     size: u64,
-    window: Vec<u8>,
-    /// Where in the file the window begins, and how much of it is filled.
+    /// What is read through, and what is looked up meanwhile elsewhere.
+    windows: [Window; 2],
+    /// The one that was used last.
+    recent: usize,
+}
+
+/// A part of a file in memory.
+#[derive(Debug, Default)]
+struct Window {
+    bytes: Vec<u8>,
+    /// Where in the file it begins, and how much of it is filled.
     at: u64,
     filled: usize,
+}
+
+impl Window {
+    /// What it holds from `offset` on.
+    #[inline]
+    fn from(&self, offset: u64) -> Option<&[u8]> {
+        let from = usize::try_from(offset.checked_sub(self.at)?).ok()?;
+        self.bytes.get(from..self.filled)
+    }
+
+    /// Whether `offset` is in it or right behind it.
+    fn leads_to(&self, offset: u64) -> bool {
+        self.filled > 0 && self.from(offset).is_some()
+    }
 }
 
 /// A log in files.
@@ -41,9 +69,8 @@ impl SegmentFiles {
             file: None,
             selected: 0,
             size: 0,
-            window: Vec::new(),
-            at: 0,
-            filled: 0,
+            windows: Default::default(),
+            recent: 0,
         }
     }
 
@@ -53,6 +80,23 @@ impl SegmentFiles {
     /// When the folder or a segment cannot be read.
     pub fn open_log(folder: &Path, reading: Reading) -> io::Result<Log> {
         LogReader::new(SegmentFiles::new(folder), reading)
+    }
+
+    /// Closes the file that is open and gives back the memory for its bytes: a log that is kept to be read on costs neither. What is
+    /// read next has to be selected first, as [`LogReader::refresh`] and [`LogReader::entry_at`] do.
+    pub fn let_go(&mut self) {
+        (self.file, self.selected) = (None, 0);
+        self.windows = Default::default();
+    }
+
+    fn forget(&mut self) {
+        self.windows.iter_mut().for_each(|window| window.filled = 0);
+    }
+
+    /// The window for which this holds; the one that was used last is asked first.
+    fn find(&self, holds: impl Fn(&Window) -> bool) -> Option<usize> {
+        let other = 1 - self.recent.min(1);
+        [self.recent, other].into_iter().find(|at| self.windows.get(*at).is_some_and(&holds))
     }
 
     /// A log that is removed, or replaced by a repair, while it is read is not damaged: reading it ends with an error.
@@ -104,10 +148,10 @@ impl LogSource for SegmentFiles {
             && let Some(file) = &self.file
         {
             self.size = file.metadata()?.len();
-            self.filled = 0;
+            self.forget();
             return Ok(Some(self.size));
         }
-        self.filled = 0;
+        self.forget();
         self.file = None;
         let opened = File::open(self.folder.join(segment_file(number)));
         // Asked when the file has been opened or missed: before, it could have been another folder's.
@@ -125,32 +169,42 @@ impl LogSource for SegmentFiles {
     }
 
     fn read(&mut self, offset: u64, len: usize) -> io::Result<&[u8]> {
-        let inside = |at: u64, filled: usize| {
-            let from = usize::try_from(offset.checked_sub(at)?).ok()?;
-            (from + len <= filled).then_some(from..from + len)
-        };
-        if let Some(range) = inside(self.at, self.filled) {
-            return Ok(self.window.get(range).unwrap_or_default());
+        let holds = |window: &Window| window.from(offset).is_some_and(|bytes| bytes.len() >= len);
+        if let Some(at) = self.find(holds) {
+            self.recent = at;
+            let held = self.windows.get(at).and_then(|window| window.from(offset)?.get(..len));
+            return Ok(held.unwrap_or_default());
         }
-        // What is not read on from the window is looked up here and there: then a window would be read for nothing.
-        let reads_on = self.filled > 0
-            && offset.saturating_sub(self.at) <= u64::try_from(self.filled).unwrap_or(0)
-            && offset >= self.at;
-        let ahead = if reads_on { WINDOW } else { LOOK_UP };
+        // What does not go on from a window is looked up here and there: then a whole one would be read for nothing, and what is read
+        // through elsewhere stays.
+        let (at, ahead) = match self.find(|window| window.leads_to(offset)) {
+            Some(at) => (at, WINDOW),
+            None => (1 - self.recent.min(1), LOOK_UP),
+        };
+        self.recent = at;
         // A header may claim any length: no more is read, or asked for, than the file has.
         let rest = usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX);
         let wanted = len.max(ahead).min(rest.max(len.min(ahead)));
-        if self.window.len() < wanted || self.window.len() > wanted.max(WINDOW) * 4 {
-            self.window.resize(wanted, 0);
-            self.window.shrink_to_fit();
+        let Some(window) = self.windows.get_mut(at) else { return Ok(&[]) };
+        if window.bytes.len() < wanted || window.bytes.len() > wanted.max(WINDOW) * 4 {
+            window.bytes.resize(wanted, 0);
+            window.bytes.shrink_to_fit();
         }
-        self.filled = 0;
-        self.at = offset;
-        if let (Some(file), Some(window)) = (&self.file, self.window.get_mut(..wanted)) {
-            self.filled = read_at(file, window, offset)?;
+        (window.at, window.filled) = (offset, 0);
+        if let (Some(file), Some(bytes)) = (&self.file, window.bytes.get_mut(..wanted)) {
+            window.filled = read_at(file, bytes, offset)?;
         }
-        let available = self.filled.min(len);
-        Ok(self.window.get(..available).unwrap_or_default())
+        let available = window.filled.min(len);
+        Ok(window.bytes.get(..available).unwrap_or_default())
+    }
+
+    fn has_selected(&self, number: u64) -> bool {
+        self.selected == number && self.file.is_some()
+    }
+
+    #[inline]
+    fn at_hand(&self, offset: u64) -> &[u8] {
+        self.windows.get(self.recent).and_then(|window| window.from(offset)).unwrap_or_default()
     }
 
     #[cfg(target_os = "linux")]

@@ -433,6 +433,12 @@ impl Store {
             .collect()
     }
 
+    /// Whether the session is open for writing here, in this process.
+    #[must_use]
+    pub fn is_open_here(&self, session: &SessionName) -> bool {
+        self.0.is_live_here(&session.name)
+    }
+
     /// How many sessions are open for writing here.
     #[must_use]
     pub fn live_count(&self) -> usize {

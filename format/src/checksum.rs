@@ -43,6 +43,15 @@ impl Salted {
         !twelve(state, third, last)
     }
 
+    /// The checksum of `bytes`, without the salt.
+    #[must_use]
+    #[inline]
+    pub(crate) fn plain_crc(&self, bytes: &[u8]) -> u32 {
+        let mut sum = self.plain();
+        sum.update(bytes);
+        sum.finalize()
+    }
+
     /// A sum of nothing, without a salt: that a processor can do it fast has been found out once.
     #[inline]
     pub(crate) fn plain(&self) -> Hasher {

@@ -602,6 +602,7 @@ impl<'a> Gap<'a> {
     }
 }
 
+#[inline]
 fn decode_whole<'a, T: Structure<'a>>(body: &'a [u8]) -> Result<T, Malformed> {
     let mut from = Decoder::new(body);
     let value = T::decode(&mut from)?;
@@ -680,6 +681,7 @@ macro_rules! events {
             }
 
             /// Reads a body. `None`: an event of a newer version.
+            #[inline]
             pub fn decode(kind: u8, body: &'a [u8]) -> Option<Result<Self, Malformed>> {
                 match kind {
                     $($number => Some(decode_whole(body).map(Event::$variant)),)*

@@ -285,34 +285,54 @@ pub fn write_str(text: &str, out: &mut Vec<u8>) {
 
 /// Appends `text` as a part of a JSON string, without quotes around it.
 pub fn write_str_inside(text: &str, out: &mut Vec<u8>) {
-    let bytes = text.as_bytes();
-    let mut clean = 0;
-    for (at, byte) in bytes.iter().enumerate() {
-        let escape: &[u8] = match byte {
-            b'"' => b"\\\"",
-            b'\\' => b"\\\\",
-            0x08 => b"\\b",
-            b'\t' => b"\\t",
-            b'\n' => b"\\n",
-            0x0C => b"\\f",
-            b'\r' => b"\\r",
-            0..=0x1F => b"",
-            _ => continue,
-        };
-        out.extend_from_slice(bytes.get(clean..at).unwrap_or_default());
-        if escape.is_empty() {
-            out.extend_from_slice(format!("\\u{byte:04x}").as_bytes());
-        } else {
-            out.extend_from_slice(escape);
+    let mut rest = text.as_bytes();
+    loop {
+        let (clean, behind) = rest.split_at_checked(clean_len(rest)).unwrap_or((rest, &[]));
+        out.extend_from_slice(clean);
+        let Some((byte, behind)) = behind.split_first() else { return };
+        match byte {
+            b'"' => out.extend_from_slice(b"\\\""),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            0x08 => out.extend_from_slice(b"\\b"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            0x0C => out.extend_from_slice(b"\\f"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            _ => out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
         }
-        clean = at + 1;
+        rest = behind;
     }
-    out.extend_from_slice(bytes.get(clean..).unwrap_or_default());
+}
+
+/// How many bytes stand before the first one that has to be escaped: eight at a time, as a number.
+fn clean_len(bytes: &[u8]) -> usize {
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (at, word) in words.iter().enumerate() {
+        let escaped = escaped_bytes(u64::from_le_bytes(*word));
+        if escaped != 0 {
+            return at * 8 + usize::try_from(escaped.trailing_zeros() / 8).unwrap_or(0);
+        }
+    }
+    let is_escaped = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
+    words.len() * 8 + rest.iter().position(is_escaped).unwrap_or(rest.len())
+}
+
+/// The highest bit of the first byte that has to be escaped is set, and none below it. What stands above it may be wrong: a borrow goes
+/// up (Anderson, "Bit Twiddling Hacks": determine if a word has a byte less than n).
+fn escaped_bytes(word: u64) -> u64 {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGH: u64 = ONES << 7;
+    let below = |word: u64, n: u64| word.wrapping_sub(ONES * n) & !word & HIGH;
+    let is = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+    below(word, 0x20) | is(b'"') | is(b'\\')
 }
 
 /// Appends `bytes` as a JSON string; every maximal part that is not UTF-8 becomes U+FFFD.
 pub fn write_lossy(bytes: &[u8], out: &mut Vec<u8>) {
-    write_str(&String::from_utf8_lossy(bytes), out);
+    match std::str::from_utf8(bytes) {
+        Ok(text) => write_str(text, out),
+        Err(_) => write_str(&String::from_utf8_lossy(bytes), out),
+    }
 }
 
 /// Appends a payload as JSON: compact when it is valid, else as a string. Returns whether it was what it said it was.
@@ -327,10 +347,16 @@ pub fn write_payload(payload: &Payload<'_>, out: &mut Vec<u8>) -> bool {
             write_lossy(&payload.bytes, out);
             false
         }
-        _ => {
-            write_lossy(&payload.bytes, out);
-            payload.encoding == Payload::STRING && std::str::from_utf8(&payload.bytes).is_ok()
-        }
+        encoding => match std::str::from_utf8(&payload.bytes) {
+            Ok(text) => {
+                write_str(text, out);
+                encoding == Payload::STRING
+            }
+            Err(_) => {
+                write_lossy(&payload.bytes, out);
+                false
+            }
+        },
     }
 }
 
@@ -398,6 +424,23 @@ mod tests {
         let valid = compact(text, &mut out);
         assert!(valid || out == b"x");
         valid.then(|| String::from_utf8(out.split_off(1)).unwrap())
+    }
+
+    #[test]
+    fn what_has_to_be_escaped_is_wherever_it_stands() {
+        for length in 0..70 {
+            for at in 0..length {
+                for byte in (0..0x20).chain([b'"', b'\\', b'x', 0x7F]) {
+                    let mut text = vec![b'a'; length];
+                    text[at] = byte;
+                    let text = String::from_utf8(text).unwrap();
+                    let mut out = Vec::new();
+                    write_str(&text, &mut out);
+                    assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);
+                    assert_eq!(String::from_utf8(out).unwrap(), serde_json::to_string(&text).unwrap());
+                }
+            }
+        }
     }
 
     #[test]

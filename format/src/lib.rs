@@ -17,6 +17,7 @@
 
 pub mod build;
 pub mod checksum;
+mod decoder;
 pub mod event;
 pub mod index;
 pub mod json;

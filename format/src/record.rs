@@ -108,14 +108,18 @@ impl RecordHeader {
 
     /// Reads the header at `offset` of its segment. `None`: it does not check.
     #[must_use]
+    #[inline(always)] // A reader's inner loop: as a call it would be passed through memory.
     pub fn decode(bytes: &[u8], salted: &Salted, offset: u64) -> Option<Self> {
         let [h0, h1, h2, h3, fields @ ..] = bytes.first_chunk::<RECORD_HEADER>()?;
         let [kind, flags, t4, t5, l0, l1, l2, l3, c0, c1, c2, c3, s0, s1, s2, s3, t0, t1, t2, t3] = *fields;
         let body_len = u32::from_le_bytes([l0, l1, l2, l3]);
+        let before = u64::from_le_bytes([kind, flags, t4, t5, l0, l1, l2, l3]);
+        let sums = u64::from_le_bytes([c0, c1, c2, c3, s0, s1, s2, s3]);
+        let low_time = u32::from_le_bytes([t0, t1, t2, t3]);
         if kind == 0
             || body_len > BODY_MAX
             || (flags & EXPLICIT_TIME != 0 && body_len < 16)
-            || salted.crc(&offset.to_le_bytes(), fields) != u32::from_le_bytes([*h0, *h1, *h2, *h3])
+            || salted.words([offset, before, sums], low_time) != u32::from_le_bytes([*h0, *h1, *h2, *h3])
         {
             return None;
         }
@@ -134,6 +138,12 @@ impl RecordHeader {
     #[must_use]
     pub fn is_event(&self) -> bool {
         self.kind < FIRST_LOG_KIND
+    }
+
+    /// Whether it is an event that was not given up, and not one that a reader has to look into.
+    #[inline]
+    pub(crate) fn is_plain_event(&self) -> bool {
+        self.is_event() && self.kind != crate::event::Crashed::KIND && self.flags & VOID == 0
     }
 
     /// The offset behind the body of the record at `offset`.

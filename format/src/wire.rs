@@ -1,12 +1,11 @@
 //! Fields on the wire and in JSON (SPEC.md sections 6 and 8), and the macro that makes structures of them.
 //!
-//! The wire form is bincode's with variable integers; the primitives come from the crate, the structure around them
-//! (presence bits, skippable newer fields) is written here.
+//! The wire form is bincode's with variable integers; what writes the primitives comes from the crate, what reads them is in `decoder`, and
+//! the structure around them (presence bits, skippable newer fields) is written here.
 
 use std::borrow::Cow;
 
 use bincode::config::{self, Configuration};
-use bincode::de::{BorrowDecode, DecoderImpl, read::SliceReader};
 use bincode::enc::write::Writer;
 use bincode::enc::{Encode, EncoderImpl};
 use bincode::error::EncodeError;
@@ -14,6 +13,7 @@ use crc32fast::Hasher;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+pub(crate) use crate::decoder::Decoder;
 use crate::event::{Payload, Text};
 use crate::json::{self, EventError};
 use crate::time::{self, Time};
@@ -154,25 +154,6 @@ fn size_of_bytes(bytes: &[u8]) -> usize {
     size_of_number(u64::try_from(bytes.len()).unwrap_or(u64::MAX)) + bytes.len()
 }
 
-/// Where bodies are read from.
-pub(crate) struct Decoder<'a>(DecoderImpl<SliceReader<'a>, Configuration, ()>);
-
-impl<'a> Decoder<'a> {
-    pub(crate) fn new(body: &'a [u8]) -> Self {
-        Decoder(DecoderImpl::new(SliceReader::new(body), CONFIG, ()))
-    }
-
-    fn take<T: BorrowDecode<'a, ()>>(&mut self) -> Result<T, Malformed> {
-        T::borrow_decode(&mut self.0).map_err(|_| Malformed)
-    }
-
-    /// Whether every byte has been used.
-    pub(crate) fn is_empty(&mut self) -> bool {
-        use bincode::de::{BorrowDecoder, read::BorrowReader};
-        self.0.borrow_reader().take_bytes(1).is_err()
-    }
-}
-
 /// One field of a structure: its bytes, and its JSON.
 pub(crate) trait Field<'a>: Sized {
     /// Its length on the wire in bytes.
@@ -224,6 +205,7 @@ pub(crate) trait Structure<'a>: Sized {
 }
 
 /// Skips fields of a newer version: those whose presence bits are at or above `known`.
+#[inline]
 pub(crate) fn skip_newer(from: &mut Decoder<'_>, presence: u64, known: u32) -> Result<(), Malformed> {
     let newer = presence.checked_shr(known).unwrap_or(0).count_ones();
     for _ in 0..newer {
@@ -296,6 +278,7 @@ macro_rules! structure {
                 Ok(())
             }
 
+            #[inline]
             fn decode(from: &mut crate::wire::Decoder<$lt>) -> Result<Self, crate::wire::Malformed> {
                 let presence = <u64 as crate::wire::Field>::decode(from)?;
                 #[allow(unused_mut, unused_assignments)]
@@ -356,6 +339,7 @@ macro_rules! nested {
                 crate::wire::Structure::encode(self, crate::wire::Structure::measure(self), to)
             }
 
+            #[inline]
             fn decode(from: &mut crate::wire::Decoder<'a>) -> Result<Self, crate::wire::Malformed> {
                 crate::wire::Structure::decode(from)
             }
@@ -436,6 +420,7 @@ macro_rules! enumeration {
                 crate::wire::Field::encode(&self.number(), to)
             }
 
+            #[inline]
             fn decode(from: &mut crate::wire::Decoder<'a>) -> Result<Self, crate::wire::Malformed> {
                 Ok(Self::from_number(crate::wire::Field::decode(from)?))
             }
@@ -477,6 +462,7 @@ macro_rules! integer {
                 to.put(self)
             }
 
+            #[inline]
             fn decode(from: &mut Decoder<'a>) -> Result<Self, Malformed> {
                 from.take()
             }
@@ -511,6 +497,7 @@ impl<'a> Field<'a> for bool {
         to.put(self)
     }
 
+    #[inline]
     fn decode(from: &mut Decoder<'a>) -> Result<Self, Malformed> {
         from.take()
     }
@@ -537,6 +524,7 @@ impl<'a> Field<'a> for f64 {
         to.put(self)
     }
 
+    #[inline]
     fn decode(from: &mut Decoder<'a>) -> Result<Self, Malformed> {
         from.take()
     }
@@ -566,6 +554,7 @@ impl<'a> Field<'a> for Time {
         to.put(&self.as_ns())
     }
 
+    #[inline]
     fn decode(from: &mut Decoder<'a>) -> Result<Self, Malformed> {
         Ok(Time::from_ns(from.take()?))
     }
@@ -602,6 +591,7 @@ impl<'a> Field<'a> for DurationNs {
         to.put(&self.0)
     }
 
+    #[inline]
     fn decode(from: &mut Decoder<'a>) -> Result<Self, Malformed> {
         from.take().map(DurationNs)
     }
@@ -629,6 +619,7 @@ impl<'a> Field<'a> for Cow<'a, str> {
         to.put_bytes(self.as_bytes())
     }
 
+    #[inline]
     fn decode(from: &mut Decoder<'a>) -> Result<Self, Malformed> {
         from.take::<&str>().map(Cow::Borrowed)
     }
@@ -657,6 +648,7 @@ impl<'a> Field<'a> for Vec<Cow<'a, str>> {
         self.iter().try_for_each(|s| Field::encode(s, to))
     }
 
+    #[inline]
     fn decode(from: &mut Decoder<'a>) -> Result<Self, Malformed> {
         // The count is not trusted with memory: each string takes at least one byte of the body.
         let count: u64 = from.take()?;
@@ -697,6 +689,7 @@ impl<'a> Field<'a> for Payload<'a> {
         to.put_bytes(&self.bytes)
     }
 
+    #[inline]
     fn decode(from: &mut Decoder<'a>) -> Result<Self, Malformed> {
         let encoding = from.take()?;
         let bytes: &'a [u8] = from.take()?;
@@ -725,6 +718,7 @@ impl<'a> Field<'a> for Text<'a> {
         self.0.encode(to)
     }
 
+    #[inline]
     fn decode(from: &mut Decoder<'a>) -> Result<Self, Malformed> {
         Payload::decode(from).map(Text)
     }

@@ -26,8 +26,8 @@
 //! |---|---|---|
 //! | `LockView` | `Store::lock_view` | `Lock` |
 //! | `AskWhetherLive`, `AskWhetherStillLive` | `Store::is_live`, in `begin` and `materialise` of `compact/src/materialise.rs` | |
-//! | `OpenLog`, `ReadLog` | `Store::read`, which reads header pages and slots; `Fold::read_on`, which reads records; `may_be_written` | `Read` |
-//! | `CreateTemporary`, `WriteTemporary`, `SyncTemporary` | `write_view` of `compact/src/materialise.rs` | `Create`, `Write`, `Sync` |
+//! | `OpenLog`, `ReadLog` | `Store::read`, which reads header pages and slots; `Read::go_on` or `Fold::read_on`, which read records; `may_be_written`, `is_current` | `Read` |
+//! | `CreateTemporary`, `WriteTemporary`, `SyncTemporary` | `write_view` of `compact/src/view_file.rs` | `Create`, `Write`, `Sync` |
 //! | `BeginRename`, `EndRename`, `SyncTraces` | `write_view`; a rename that was asked for may land late | `Rename`, `SyncDir` |
 //! | `LookAtSlots`, `LookAtRecords` | `has_crashed_since` of `compact/src/materialise.rs` | `Read` |
 //! | `LockOwnerToRelease`, `AskWriter`, `RemoveOwner` | `Store::release`, with `last_look` of `compact/src/materialise.rs` | `Lock`, `Remove` |

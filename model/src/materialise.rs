@@ -37,6 +37,9 @@ pub fn take(step: Step, world: &mut World, rules: &Rules, who: Who, process: Pro
         Step::AskWhetherStillLive => {
             if !may_be_written(&world.log, me, rules) {
                 Step::UnlockView
+            } else if is_current(world, rules, process, me) {
+                me.wrote = Some(me.look);
+                if rules.look_again { Step::LookAtSlots } else { release(rules) }
             } else if rules.owner_entry_last || me.wrote.is_some() {
                 Step::CreateTemporary
             } else {
@@ -70,6 +73,7 @@ pub fn take(step: Step, world: &mut World, rules: &Rules, who: Who, process: Pro
         }
         Step::SyncTraces => {
             me.wrote = Some(me.look);
+            world.view_by = Some(process);
             if world.log.status(me.look) == Status::Crashed || !rules.look_again {
                 release(rules)
             } else {
@@ -156,6 +160,13 @@ fn may_be_written(log: &Log, me: &Actor, rules: &Rules) -> bool {
         Status::Running => last_has_ended,
         Status::Crashed => rules.crashed_is_always_written || last_has_ended,
     }
+}
+
+/// `is_current` of `compact/src/materialise.rs`.
+fn is_current(world: &World, rules: &Rules, process: Process, me: &Actor) -> bool {
+    let shows_it = |shows| world.log.is_same(shows, me.look) || !rules.left_only_when_current;
+    let shows = world.view.and_then(|view| view.shows).filter(|_| world.view_by == Some(process));
+    shows.is_some_and(shows_it) && world.log.status(me.look) != Status::Crashed
 }
 
 /// `Store::release`, under the owner lock.

@@ -194,6 +194,7 @@ impl Protocol {
     fn kill(&self, state: &mut State, process: Process, renames: bool) {
         let world = &mut state.world;
         world.dead |= 1 << process;
+        world.view_by = world.view_by.filter(|by| *by != process);
         world.attended = false;
         for (who, me) in (0..).zip(state.actors.iter_mut()) {
             me.undisturbed = me.next == Step::Idle;

@@ -26,7 +26,7 @@ pub fn take(step: Step, world: &mut World, rules: &Rules, who: Who, process: Pro
             }
         }
         Step::RemoveView => {
-            (world.view, world.view_removed) = (None, true);
+            (world.view, world.view_by, world.view_removed) = (None, None, true);
             if rules.temporaries_are_pruned {
                 world.temporaries.clear();
             }

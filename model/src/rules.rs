@@ -29,6 +29,8 @@ pub struct Rules {
     pub mark_before_durable: bool,
     /// Recovery waits for locks that somebody else holds. Whoever holds one may have looked at the log for the last time.
     pub recovery_waits: bool,
+    /// A view that was written here is left as it is only where it shows all there is.
+    pub left_only_when_current: bool,
     /// Prune removes a temporary file that a dead materialisation left.
     pub temporaries_are_pruned: bool,
     /// The temporary name is one that no earlier holder of the lock used, and what an earlier one left is removed first.
@@ -53,6 +55,7 @@ impl Default for Rules {
             takeover_shows_crash: true,
             mark_before_durable: true,
             recovery_waits: true,
+            left_only_when_current: true,
             temporaries_are_pruned: true,
             own_temporary_name: false,
             renames_outlive_processes: false,
@@ -78,6 +81,7 @@ const EACH: &[Change] = &[
     ("takeover_shows_crash", |rules| rules.takeover_shows_crash = false),
     ("mark_before_durable", |rules| rules.mark_before_durable = false),
     ("recovery_waits", |rules| rules.recovery_waits = false),
+    ("left_only_when_current", |rules| rules.left_only_when_current = false),
     ("temporaries_are_pruned", |rules| rules.temporaries_are_pruned = false),
 ];
 

@@ -68,6 +68,8 @@ pub struct World {
     pub owner: Option<(Process, Run)>,
     /// The view.
     pub view: Option<Document>,
+    /// The process that has written it, while it lives and nobody else has touched it: it need not write what the view shows already.
+    pub view_by: Option<Process>,
     /// Temporary files, by name. Without names of their own all actors use number 0.
     pub temporaries: Vec<(u8, Document)>,
     /// Renames of killed processes that may still land, by the name that they rename.
@@ -97,6 +99,7 @@ impl World {
             folder: Folder::Absent,
             owner: None,
             view: None,
+            view_by: None,
             temporaries: Vec::new(),
             late: Vec::new(),
             view_lock: None,
@@ -153,7 +156,7 @@ impl World {
         let Some(at) = self.temporaries.iter().position(|(of, _)| *of == name) else { return false };
         let (_, document) = self.temporaries.remove(at);
         let before = self.view_status();
-        self.view = Some(document);
+        (self.view, self.view_by) = (Some(document), None);
         // A reader may look at any time.
         self.broken.turned_back |=
             before == Some(Status::Crashed) && self.view_status() != Some(Status::Crashed);

@@ -52,6 +52,11 @@ fn without_any_one_rule_something_breaks() {
         ("takeover_shows_crash", "a panic after closing", "when all is quiet"),
         ("mark_before_durable", "events and group commit", "when all is quiet"),
         ("recovery_waits", "recovery beside the living and the dying", "when all is quiet"),
+        (
+            "left_only_when_current",
+            "a crash while two others materialise",
+            "a session without an owner entry has its last view",
+        ),
         ("temporaries_are_pruned", "pruned meanwhile", "a session that is gone"),
     ];
     let names: Vec<&str> = seen_by.iter().map(|(rule, ..)| *rule).collect();

@@ -27,7 +27,7 @@ impl Story {
             return Vec::new();
         }
         let mut recovered = Vec::new();
-        match row.kind {
+        match row.kind() {
             SpanKind::Generation => {
                 if added.started {
                     self.generation_started(added.span, row, now);

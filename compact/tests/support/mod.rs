@@ -1,6 +1,7 @@
 //! Logs from JSON lines, and their views.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+pub mod events;
 pub mod short;
 
 use tracewal_compact::{Fold, render};

@@ -87,6 +87,7 @@ pub struct Entry<'a> {
 impl<'a> Entry<'a> {
     /// The event. `None`: of a kind that this version does not know.
     #[must_use]
+    #[inline]
     pub fn event(&self) -> Option<Result<Event<'a>, Malformed>> {
         Event::decode(self.kind, self.body)
     }

@@ -23,6 +23,16 @@ pub trait LogSource {
     /// When they cannot be read.
     fn read(&mut self, offset: u64, len: usize) -> Result<&[u8], Self::Error>;
 
+    /// Whether this segment is the one that is read, so that it need not be selected again.
+    fn has_selected(&self, _number: u64) -> bool {
+        false
+    }
+
+    /// Bytes at `offset` of the segment that is read, as far as they are at hand without reading; maybe as they were a while ago.
+    fn at_hand(&self, _offset: u64) -> &[u8] {
+        &[]
+    }
+
     /// The first offset at or behind `offset` at which there may be bytes other than zero.
     ///
     /// # Errors
@@ -62,8 +72,12 @@ impl LogSource for Memory<'_> {
     }
 
     fn read(&mut self, offset: u64, len: usize) -> Result<&[u8], Self::Error> {
-        let from = usize::try_from(offset).unwrap_or(usize::MAX);
-        let rest = self.selected.get(from..).unwrap_or_default();
+        let rest = self.at_hand(offset);
         Ok(rest.get(..len).unwrap_or(rest))
+    }
+
+    fn at_hand(&self, offset: u64) -> &[u8] {
+        let from = usize::try_from(offset).unwrap_or(usize::MAX);
+        self.selected.get(from..).unwrap_or_default()
     }
 }
