@@ -18,9 +18,9 @@ use std::rc::Rc;
 use damage::Sound;
 use damage_log::every_kind;
 use tracewal_format::build::SegmentBuilder;
-use tracewal_format::event::Note;
+use tracewal_format::event::{FoundBy, Note};
 use tracewal_format::log::{Item, LogReader, LogSource, Memory, Reading};
-use tracewal_format::segment::Header;
+use tracewal_format::segment::{Header, Slot, SlotState};
 use tracewal_format::time::Time;
 use wal::{Files, Segment, rewrite_header};
 
@@ -256,6 +256,53 @@ fn what_recovery_has_copied_is_not_told_again() {
         // The third one begins where the copies of it end, so those behind it are gone: 6 and 7.
         assert_eq!(places, [("4.wal".to_owned(), 4096, 0, Some((6, 7)))]);
     }
+}
+
+/// SPEC.md section 7: a slot without a time has that of the last event of its run, or else of the segment's wall base.
+#[test]
+fn a_slot_has_the_time_of_the_last_event_of_its_run() {
+    let slot = || Slot {
+        found_by: FoundBy::Handler,
+        state: SlotState::Crash,
+        signal: 11,
+        signal_code: 0,
+        pid: 1,
+        tid: 1,
+        address: 0,
+        time_ns: 0,
+        last_seq: 0,
+        text: "".into(),
+    };
+    let mut files = Files::new();
+    let times: [(u32, &[i64]); 4] = [(1, &[3, 5]), (2, &[4]), (3, &[]), (4, &[9, 8])];
+    let mut next = 1;
+    for (run, times) in times {
+        let number = u64::from(run);
+        let mut segment = SegmentBuilder::new(Header {
+            number,
+            run,
+            run_first_segment: number,
+            first_seq: next,
+            salt: number,
+            wall_base_ns: 77_000_000,
+            ..header_of_a_run()
+        });
+        for ms in times {
+            segment.event(Time::from_ms(*ms), &Note::new("n").into());
+        }
+        segment.slot(&slot());
+        next = segment.next_seq();
+        files.insert(number, segment.finish(64));
+    }
+    let shared = Shared { files: Rc::new(RefCell::new(files)), ..Shared::default() };
+    let Ok(mut log) = LogReader::new(shared, Reading::Whole);
+    let mut slots = Vec::new();
+    while let Ok(Some(item)) = log.next() {
+        if let Item::Slot(slot) = item {
+            slots.push((slot.run, slot.time));
+        }
+    }
+    assert_eq!(slots, [(1, 5), (2, 4), (3, 77), (4, 8)].map(|(run, ms)| (run, Time::from_ms(ms))));
 }
 
 fn header_of_a_run() -> Header {

@@ -1,13 +1,16 @@
 //! What the values of events are worth to those who ask them, and how they stand in JSON at the edges.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+use std::time::{Duration, SystemTime};
+
 use tracewal_format::build::SegmentBuilder;
+use tracewal_format::checksum::Salted;
 use tracewal_format::event::{AnyEvent, Event, Model, Payload, Tokens};
 use tracewal_format::json::{EventError, parse_event, write_payload, write_str};
 use tracewal_format::log::{Item, LogReader, Memory, Reading};
-use tracewal_format::record::{DURABLE_MARK, FIRST_LOG_KIND};
+use tracewal_format::record::{BODY_MAX, DURABLE_MARK, EXPLICIT_TIME, FIRST_LOG_KIND, RecordHeader};
 use tracewal_format::segment::Header;
-use tracewal_format::time::Time;
+use tracewal_format::time::{Time, parse_ms, write_f64};
 
 fn event(line: &str) -> Event<'_> {
     parse_event(line).unwrap_or_else(|e| panic!("{line}: {e}")).1
@@ -139,6 +142,40 @@ fn times_that_are_clamped_and_rounded_down() {
     ] {
         let time = Time::from_ns(ns);
         assert_eq!((time.as_ns_i64(), time.as_ms_floor()), (clamped, ms), "{ns}");
+    }
+}
+
+#[test]
+fn numbers_that_are_none_and_clocks_on_both_sides_of_the_epoch() {
+    for (text, ns) in [("1ex", None), ("1e9999999999", Some(10_i128.pow(30))), ("1e-9999999999", Some(0))] {
+        assert_eq!(parse_ms(text), ns, "{text}");
+    }
+    for (value, written) in [(0.0, "0"), (-0.0, "0"), (f64::NAN, "0"), (f64::INFINITY, "0"), (-1.5, "-1.5")] {
+        let mut out = Vec::new();
+        write_f64(value, &mut out);
+        assert_eq!(String::from_utf8(out).unwrap(), written);
+    }
+    let (epoch, second) = (SystemTime::UNIX_EPOCH, Duration::from_nanos(1_000_000_001));
+    assert_eq!(Time::from(epoch + second).as_ns(), 1_000_000_001);
+    assert_eq!(Time::from(epoch - second).as_ns(), -1_000_000_001);
+}
+
+/// SPEC.md section 7: a header checks with a body of up to 2^30 bytes, and of at least 16 when the time stands in it.
+#[test]
+fn lengths_at_the_edge_of_what_a_header_may_say() {
+    let salted = Salted::new(3);
+    for (flags, body_len, checks) in [
+        (0, 0, true),
+        (0, BODY_MAX, true),
+        (0, BODY_MAX + 1, false),
+        (EXPLICIT_TIME, 15, false),
+        (EXPLICIT_TIME, 16, true),
+        (EXPLICIT_TIME, 17, true),
+    ] {
+        let header = RecordHeader { kind: 13, flags, time_delta_ns: -5, body_len, body_crc: 1, seq_delta: 2 };
+        let bytes = header.encode(&salted, 4096);
+        let read = RecordHeader::decode(&bytes, &salted, 4096);
+        assert_eq!(read, checks.then_some(header), "{flags} {body_len}");
     }
 }
 
