@@ -255,6 +255,26 @@ fn a_complete_index_is_believed_and_no_log_is_opened() {
     assert_eq!(read.load(Ordering::Relaxed), 11);
 }
 
+/// What was found out once is not told again: listing does not make the index grow.
+#[test]
+fn listing_again_adds_nothing() {
+    let (_folder, path) = small();
+    let store = options().open(&path).unwrap();
+    copy(&session(&path, "one"), &session(&path, "copied"));
+    fs::remove_dir_all(session(&path, "two")).unwrap();
+    store.remove(&store.find("three").unwrap()).unwrap();
+    let _live = begin(&store, "live");
+    is_right(&store);
+    let told = index_files(&path);
+    for _ in 0..3 {
+        is_right(&store);
+        assert_eq!(index_files(&path), told);
+    }
+    store.index().merge().unwrap();
+    is_right(&store);
+    assert_eq!(fs::metadata(path.join("index/tail")).map_or(0, |tail| tail.len()), 0);
+}
+
 #[test]
 fn random_histories_are_listed_as_the_logs_say() {
     let mut random = Random::named("histories");

@@ -136,7 +136,7 @@ impl Listing {
         let owned: HashSet<String> = owned.into_iter().collect();
         if proof != Proof::Complete {
             let base = snapshot.base();
-            let checked = check(store, &mut snapshot, &owned, proof)?;
+            let Some(checked) = check(store, &mut snapshot, &owned, proof)? else { return Ok(None) };
             if checked.gone > MANY {
                 // Else each would be looked for again every time. The next listing marks the new base.
                 let _ = index.merge();
@@ -263,30 +263,24 @@ struct Checked {
     gone: usize,
 }
 
-/// Compares a snapshot with the folders of the sessions, and makes it say what is so; and the index, if the store may be written.
-fn check(store: &Store, snapshot: &mut Snapshot, owned: &HashSet<String>, proof: Proof) -> Result<Checked> {
+/// Compares a snapshot with the folders of the sessions, and makes it say what is so; and the index, if the store may be written. `None`:
+/// it is damaged.
+fn check(
+    store: &Store,
+    snapshot: &mut Snapshot,
+    owned: &HashSet<String>,
+    proof: Proof,
+) -> Result<Option<Checked>> {
     let index = store.index();
-    let mut unknown: HashSet<String> = store.names()?.into_iter().collect();
-    let (mut gone, mut changed) = (Vec::new(), Vec::new());
-    snapshot.read_all(|name, stored| {
-        let is_there = unknown.remove(name);
-        if owned.contains(name) {
-            return;
-        }
-        if !is_there {
-            gone.push(name.to_owned());
-        } else if proof == Proof::None {
-            let is_so = |row: &Row| {
-                row.fold_version == FOLD_VERSION
-                    && index.folder_ns(name).is_ok_and(|folder_ns| folder_ns == row.files.folder_ns)
-            };
-            match stored.frame() {
-                Some(Frame::Row(row)) if !is_so(&row) => changed.push(name.to_owned()),
-                Some(_) => {}
-                None => changed.push(name.to_owned()),
-            }
-        }
-    });
+    let names = store.names()?;
+    let (unknown, mut gone, changed) = match proof {
+        Proof::None => compare_folders(store, snapshot, names),
+        _ => match snapshot.compare(names) {
+            Some((unknown, gone)) => (unknown, gone, Vec::new()),
+            None => return Ok(None),
+        },
+    };
+    gone.retain(|name| !owned.contains(name));
     let gone_count = gone.len();
     for name in gone {
         let frame = Frame::Unknown(name);
@@ -307,7 +301,34 @@ fn check(store: &Store, snapshot: &mut Snapshot, owned: &HashSet<String>, proof:
         }
         snapshot.set(frame);
     }
-    Ok(Checked { is_complete, gone: gone_count })
+    Ok(Some(Checked { is_complete, gone: gone_count }))
+}
+
+/// The names that a snapshot does not know; those of which it says something though they are not there; and those whose folders have changed since the index was told. Records
+/// that are damaged count as not there from then on.
+fn compare_folders(
+    store: &Store,
+    snapshot: &mut Snapshot,
+    names: Vec<String>,
+) -> (Vec<String>, Vec<String>, Vec<String>) {
+    let index = store.index();
+    let mut unknown: HashSet<String> = names.into_iter().collect();
+    let (mut gone, mut changed) = (Vec::new(), Vec::new());
+    snapshot.read_all(|name, stored| {
+        let is_so = |row: &Row| {
+            row.fold_version == FOLD_VERSION
+                && index.folder_ns(name).is_ok_and(|folder_ns| folder_ns == row.files.folder_ns)
+        };
+        let is_there = unknown.remove(name);
+        match stored.frame() {
+            // That is so in any case.
+            Some(Frame::Unknown(_)) => {}
+            _ if !is_there => gone.push(name.to_owned()),
+            Some(Frame::Row(row)) if is_so(&row) => {}
+            _ => changed.push(name.to_owned()),
+        }
+    });
+    (unknown.into_iter().collect(), gone, changed)
 }
 
 fn is_settled(mark: &Mark) -> bool {

@@ -11,7 +11,7 @@ pub mod base;
 pub mod frame;
 pub mod row;
 
-pub use base::{BaseHeader, KEY_LEN, Key};
+pub use base::{BaseHeader, KEY_LEN, Key, name_sum};
 pub use frame::{Frame, Frames, Mark};
 pub use row::{FilesStamp, Row};
 

@@ -4,8 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read};
 
-use tracewal_format::checksum::crc;
-use tracewal_format::index::{Frame, Frames, Key, Mark};
+use tracewal_format::index::{Frame, Frames, Key, Mark, name_sum};
 
 use super::base::{Base, Window};
 use super::{Index, TRIES, identity};
@@ -19,8 +18,8 @@ pub struct Snapshot {
     base: Option<Base>,
     /// What was added since the base was made.
     tail: Tail,
-    /// The checksums of the names in it: few keys of the base have one of them.
-    recent_sums: HashSet<u32>,
+    /// The sums of the names in it: few keys of the base have one of them.
+    recent_sums: HashSet<u64>,
     /// Records of the base that are damaged, by where they are.
     damaged: HashSet<u64>,
 }
@@ -127,7 +126,7 @@ impl Snapshot {
         let base = base.and_then(Base::open);
         let mut recent = Tail::behind(base.as_ref(), was_there);
         [old, tail].into_iter().flatten().for_each(|file| recent.take_in(file));
-        let recent_sums = recent.recent.keys().map(|name| crc(name.as_bytes())).collect();
+        let recent_sums = recent.recent.keys().map(|name| name_sum(name)).collect();
         Snapshot { base, tail: recent, recent_sums, damaged: HashSet::new() }
     }
 
@@ -159,7 +158,7 @@ impl Snapshot {
     /// Says something else of a session, in this snapshot alone.
     pub fn set(&mut self, frame: Frame) {
         if let Some(name) = frame.name() {
-            self.recent_sums.insert(crc(name.as_bytes()));
+            self.recent_sums.insert(name_sum(name));
             self.tail.recent.insert(name.to_owned(), frame);
         }
     }
@@ -183,6 +182,30 @@ impl Snapshot {
         keys.chain(self.tail.recent.values().map(|frame| Some(Found::Recent(frame))))
     }
 
+    /// Compares with the names that there are, and reads no record of the sorted part that has one: which of them it does not know, and
+    /// of which it says something though they are not there. `None`: a record is damaged.
+    #[must_use]
+    pub fn compare(&self, names: Vec<String>) -> Option<(Vec<String>, Vec<String>)> {
+        let mut of_base: HashMap<u64, Key> = HashMap::with_capacity(names.len());
+        for found in self.sessions() {
+            if let Found::Key(key) = found? {
+                of_base.insert(key.name_sum, key);
+            }
+        }
+        let mut recent: HashSet<&str> = self.tail.recent.keys().map(String::as_str).collect();
+        let unknown = names
+            .into_iter()
+            .filter(|name| !recent.remove(name.as_str()) && of_base.remove(&name_sum(name)).is_none())
+            .collect();
+        // What is unknown already may well have gone: that is said.
+        recent.retain(|name| matches!(self.tail.recent.get(*name), Some(Frame::Row(_))));
+        let mut gone: Vec<String> = recent.into_iter().map(str::to_owned).collect();
+        for key in of_base.values().filter(|key| key.status.is_some()) {
+            gone.push(self.record(key)?.name()?.to_owned());
+        }
+        Some((unknown, gone))
+    }
+
     /// Reads every record, each session once, in no order that matters. From then on those that are damaged count as not there; whether
     /// there are any.
     pub fn read_all(&mut self, mut each: impl FnMut(&str, Stored<'_>)) -> bool {
@@ -190,11 +213,8 @@ impl Snapshot {
         for (base, key) in self.base.iter().flat_map(|base| base.keys().map(move |key| (base, key))) {
             let record = base.record_in(&key, &mut window);
             match record.and_then(|record| Some((Frame::name_in(record)?, record))) {
-                Some((name, _))
-                    if crc(name.as_bytes()) == key.name_sum && self.tail.recent.contains_key(name) => {}
-                Some((name, record)) if crc(name.as_bytes()) == key.name_sum => {
-                    each(name, Stored::Bytes(record))
-                }
+                Some((name, _)) if name_sum(name) == key.name_sum && self.tail.recent.contains_key(name) => {}
+                Some((name, record)) if name_sum(name) == key.name_sum => each(name, Stored::Bytes(record)),
                 _ => {
                     self.damaged.insert(key.at);
                 }

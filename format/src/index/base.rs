@@ -73,13 +73,21 @@ impl BaseHeader {
     }
 }
 
+/// By what names are told apart where the records are not read: the checksum, and FNV-1a of 32 bits, which is of another kind.
+#[must_use]
+pub fn name_sum(name: &str) -> u64 {
+    let fnv =
+        name.bytes().fold(0x811C_9DC5_u32, |sum, byte| (sum ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    u64::from(crc(name.as_bytes())) << 32 | u64::from(fnv)
+}
+
 /// By what a session is found, filtered and sorted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key {
     /// Time of its first event, if anything of it can be read.
     pub started_at: Option<Time>,
-    /// Checksum of its name.
-    pub name_sum: u32,
+    /// The [`name_sum`] of its name.
+    pub name_sum: u64,
     /// As in its row; `None`: nothing is known of it.
     pub status: Option<u8>,
     /// Where its record begins, from the first one on.
@@ -92,7 +100,7 @@ impl Key {
     /// Of a record about a session, which will stand `at` and take `len` bytes.
     #[must_use]
     pub fn of(frame: &Frame, at: u64, len: u32) -> Option<Self> {
-        let name_sum = crc(frame.name()?.as_bytes());
+        let name_sum = name_sum(frame.name()?);
         let (started_at, status) = match frame {
             Frame::Row(row) => ((!row.is_unreadable).then_some(row.started_at), Some(row.status)),
             _ => (None, None),
@@ -110,7 +118,7 @@ impl Key {
         to.push(
             u8::from(self.started_at.is_some()) * HAS_TIME + u8::from(self.status.is_none()) * IS_UNKNOWN,
         );
-        to.extend([0; 6]);
+        to.extend([0; 2]);
     }
 
     /// The key at the front of these bytes.
@@ -119,7 +127,7 @@ impl Key {
         let mut bytes = Bytes(bytes);
         let time = bytes.i128()?;
         let (at, len, name_sum, status, flags) =
-            (bytes.u64()?, bytes.u32()?, bytes.u32()?, bytes.u8()?, bytes.u8()?);
+            (bytes.u64()?, bytes.u32()?, bytes.u64()?, bytes.u8()?, bytes.u8()?);
         Some(Key {
             started_at: (flags & HAS_TIME != 0).then(|| Time::from_ns(time)),
             name_sum,
