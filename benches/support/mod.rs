@@ -8,7 +8,9 @@
     clippy::as_conversions
 )]
 
+use std::hint::black_box;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tracewal::event::{Span, SpanKind};
 use tracewal::{Compaction, Payload, Session, Store, Time, Tokens};
@@ -19,6 +21,21 @@ pub fn folder() -> tempfile::TempDir {
         Some(within) => tempfile::tempdir_in(PathBuf::from(within)).unwrap(),
         None => tempfile::tempdir().unwrap(),
     }
+}
+
+/// How much processor time this takes, so many times: what else the machine is busy with does not count.
+pub fn processor_time<T>(times: u64, mut routine: impl FnMut() -> T) -> Duration {
+    let now = || {
+        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        // SAFETY: room for one time.
+        assert_eq!(unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) }, 0);
+        Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+    };
+    let begun = now();
+    for _ in 0..times {
+        black_box(routine());
+    }
+    now() - begun
 }
 
 /// A store whose views are written when they are asked for.
