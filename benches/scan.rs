@@ -80,11 +80,13 @@ fn scan(c: &mut Criterion) {
         let mut group = c.benchmark_group(format!("scan of events of {size} bytes"));
         group.throughput(Throughput::Elements(count)).sample_size(20);
         group.bench_function(BenchmarkId::from_parameter("mapped, summed, sliced"), |b| {
-            b.iter(|| raw(&files))
+            b.iter_custom(|times| support::processor_time(times, || raw(&files)))
         });
-        group.bench_function(BenchmarkId::from_parameter("the reader"), |b| b.iter(|| events(&log, false)));
+        group.bench_function(BenchmarkId::from_parameter("the reader"), |b| {
+            b.iter_custom(|times| support::processor_time(times, || events(&log, false)))
+        });
         group.bench_function(BenchmarkId::from_parameter("the reader, borrowed events"), |b| {
-            b.iter(|| events(&log, true));
+            b.iter_custom(|times| support::processor_time(times, || events(&log, true)));
         });
         group.finish();
     }

@@ -5,11 +5,14 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::as_conversions
+    clippy::as_conversions,
+    clippy::cast_possible_truncation
 )]
 
 use std::fs;
+use std::hint::black_box;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tempfile::TempDir;
 use tracewal::event::{EndStatus, RunStarted, SessionEnded, SessionStarted, Span, SpanEnded, SpanStarted};
@@ -97,6 +100,21 @@ fn log(number: u64, name: &str) -> Vec<u8> {
     let last = segment.next_seq() - 1;
     segment.durable_mark(last).seal();
     segment.finish(0)
+}
+
+/// How much processor time this takes, so many times: what else the machine is busy with does not count.
+pub fn processor_time<T>(times: u64, mut routine: impl FnMut() -> T) -> Duration {
+    let now = || {
+        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        // SAFETY: room for one time.
+        assert_eq!(unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) }, 0);
+        Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+    };
+    let begun = now();
+    for _ in 0..times {
+        black_box(routine());
+    }
+    now() - begun
 }
 
 /// A store whose views are written when they are asked for.

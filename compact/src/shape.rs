@@ -118,3 +118,149 @@ impl Shape {
         self.head.capacity() + self.checkpoints.len() * size_of::<Checkpoint>() + tools * 200
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use std::cell::RefCell;
+    use std::convert::Infallible;
+
+    use tracewal_format::build::SegmentBuilder;
+    use tracewal_format::event::{Payload, Span, SpanEnded, SpanKind, SpanStarted};
+    use tracewal_format::log::{LogReader, LogSource, Reading};
+    use tracewal_format::segment::Header;
+    use tracewal_format::time::Time;
+
+    use super::*;
+    use crate::render::{render, render_again};
+
+    /// One segment that grows.
+    struct Growing<'a> {
+        bytes: &'a RefCell<Vec<u8>>,
+        read: Vec<u8>,
+    }
+
+    impl LogSource for Growing<'_> {
+        type Error = Infallible;
+
+        fn segments(&mut self) -> Result<Vec<u64>, Infallible> {
+            Ok(vec![1])
+        }
+
+        fn select(&mut self, _number: u64) -> Result<Option<u64>, Infallible> {
+            Ok(u64::try_from(self.bytes.borrow().len()).ok())
+        }
+
+        fn read(&mut self, offset: u64, len: usize) -> Result<&[u8], Infallible> {
+            let bytes = self.bytes.borrow();
+            let from = usize::try_from(offset).unwrap().min(bytes.len());
+            self.read = bytes[from..(from + len).min(bytes.len())].to_vec();
+            Ok(&self.read)
+        }
+    }
+
+    struct Session<'a> {
+        segment: SegmentBuilder,
+        bytes: &'a RefCell<Vec<u8>>,
+        log: LogReader<Growing<'a>>,
+        fold: Fold,
+        view: Vec<u8>,
+        drawn: Option<(Shape, crate::changes::Standing)>,
+    }
+
+    impl<'a> Session<'a> {
+        fn new(bytes: &'a RefCell<Vec<u8>>) -> Self {
+            let header = Header {
+                compatible: 0,
+                generation: 0,
+                session_uid: 1,
+                writer: 2,
+                boot_id: 3,
+                number: 1,
+                run: 1,
+                pid: 4,
+                first_seq: 1,
+                salt: 5,
+                wall_base_ns: 0,
+                monotonic_base_ns: 0,
+                capacity: 0,
+                run_first_segment: 1,
+                session_id: "s".into(),
+            };
+            let segment = SegmentBuilder::new(header);
+            *bytes.borrow_mut() = segment.clone().finish(4096);
+            let Ok(log) = LogReader::new(Growing { bytes, read: Vec::new() }, Reading::Live);
+            Session { segment, bytes, log, fold: Fold::default(), view: Vec::new(), drawn: None }
+        }
+
+        fn span(&mut self, n: u32) {
+            let output = Some(Payload::owned_string("x".repeat(1000)));
+            let kind = if n % 5 == 4 { SpanKind::Generation } else { SpanKind::Tool };
+            let span =
+                Span { output, ..Span::new(n.to_string(), kind, "t", Time::from_ms(1), Time::from_ms(2)) };
+            self.segment.event(Time::from_ms(0), &span.into());
+        }
+
+        /// Writes the view again, and returns how many bytes of it were copied from the one before.
+        fn draw(&mut self) -> u64 {
+            *self.bytes.borrow_mut() = self.segment.clone().finish(4096);
+            let Ok(()) = self.log.refresh();
+            let Ok(()) = self.fold.read_on(&mut self.log);
+            let (old, mut copied) = (std::mem::take(&mut self.view), 0);
+            let before = self.drawn.take();
+            let before = before.map(|(shape, standing)| (shape, self.fold.unchanged_since(&standing)));
+            let shape =
+                render_again(&self.fold, &mut self.log, &mut self.view, before, |to, from, length| {
+                    copied = length;
+                    let from = usize::try_from(from).unwrap();
+                    to.extend_from_slice(&old[from..from + usize::try_from(length).unwrap()]);
+                    Ok(())
+                });
+            self.drawn = Some((shape.unwrap(), self.fold.forget_changes()));
+            let mut whole = Vec::new();
+            render(&self.fold, &mut self.log, &mut whole).unwrap();
+            assert!(self.view == whole, "not what it is as a whole");
+            copied
+        }
+    }
+
+    #[test]
+    fn what_is_behind_the_last_change_is_written_and_what_is_before_it_copied() {
+        let bytes = RefCell::default();
+        let mut session = Session::new(&bytes);
+        (0..2000).for_each(|n| session.span(n));
+        session.segment.event(Time::from_ms(0), &SpanStarted::new("open", SpanKind::Tool, "t").into());
+        (2000..2020).for_each(|n| session.span(n));
+        assert_eq!(session.draw(), 0);
+        let length = u64::try_from(session.view.len()).unwrap();
+        // New spans: all of the old ones are taken over.
+        (2020..2030).for_each(|n| session.span(n));
+        assert!(session.draw() > length - 2000);
+        // A change a little before the end: about so much more is written.
+        session.segment.event(Time::from_ms(0), &SpanEnded::new("open").into());
+        assert!(session.draw() > length - 200_000);
+        // A change near the beginning: next to nothing is left.
+        let late = SpanEnded { cost: Some(1.0), ..SpanEnded::new("10") };
+        session.segment.event(Time::from_ms(0), &late.into());
+        assert!(session.draw() < 200_000);
+        assert!(session.draw() > length - 2000);
+    }
+
+    #[test]
+    fn checkpoints_are_few_and_dense_near_the_end() {
+        let mut places = crate::places::Places::default();
+        let behind = places.place(1, 4096).unwrap();
+        let mut shape = Shape::default();
+        for n in 1..=10_000_u64 {
+            let end = n * STEP;
+            let uses = ToolUses::default();
+            shape.add(Checkpoint { next: 0, behind, end, results: (0, 0), called: (0, 0), uses });
+            assert!(shape.checkpoints.len() < 64);
+            let ends: Vec<u64> = shape.checkpoints.iter().map(|checkpoint| checkpoint.end).collect();
+            // From wherever the change is, at most about twice the way to the end has to be gone.
+            for pair in ends.windows(2) {
+                assert!(pair[1] - pair[0] <= STEP + (end - pair[1]), "{pair:?} of {end}");
+            }
+        }
+    }
+}

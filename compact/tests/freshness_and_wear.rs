@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use tracewal_compact::options;
 use tracewal_engine::{Gate, Step, Store};
-use tracewal_format::event::{Note, Payload};
+use tracewal_format::event::{Note, Payload, Span, SpanKind};
+use tracewal_format::time::Time;
 
 /// Adds up the sizes of the views that are renamed into place.
 #[derive(Default)]
@@ -71,6 +72,33 @@ fn record(events: u32, pause: Duration) {
 #[test]
 fn a_burst_of_5000_events_does_not_wear_the_disk() {
     record(5000, Duration::ZERO);
+}
+
+/// Log and view together, and the time: the recorder that this replaces took 1,056 s.
+#[test]
+fn a_session_of_20000_events_of_1_kb_writes_12_times_its_view_at_most() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, written) = store(folder.path());
+    let output = "x".repeat(1000);
+    let began = Instant::now();
+    let session = store.session("s").start().unwrap();
+    for n in 0..20_000 {
+        let (start, end) = (Time::from_ms(n), Time::from_ms(n + 1));
+        let output = Some(Payload::string(output.as_bytes()));
+        session
+            .append(Span { output, ..Span::new(n.to_string(), SpanKind::Tool, "bash", start, end) })
+            .unwrap();
+    }
+    let (log, view) = (store.folder(session.name()), session.complete().unwrap().view.unwrap());
+    let took = began.elapsed();
+    let log =
+        std::fs::read_dir(log).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).sum::<u64>();
+    let (views, size) = (written.0.load(Ordering::Relaxed), std::fs::metadata(view).unwrap().len());
+    println!(
+        "log {log} B, views {views} B = {:.1} times the view, in {took:?}",
+        (log + views) as f64 / size as f64
+    );
+    assert!(log + views <= 12 * size);
 }
 
 fn is_full() -> bool {

@@ -602,7 +602,7 @@ impl<'a> Gap<'a> {
     }
 }
 
-#[inline]
+#[inline(always)] // Passed through memory, what it returns would be waited for.
 fn decode_whole<'a, T: Structure<'a>>(body: &'a [u8]) -> Result<T, Malformed> {
     let mut from = Decoder::new(body);
     let value = T::decode(&mut from)?;

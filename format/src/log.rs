@@ -791,6 +791,7 @@ fn mark_of(body: &[u8]) -> u64 {
     if mark <= NUMBER_MAX { mark } else { 0 }
 }
 
+#[inline(always)] // Passed through memory, it would be waited for.
 fn entry<'a>(
     (segment, run): (u64, u32),
     offset: u64,
@@ -803,6 +804,7 @@ fn entry<'a>(
     Entry { segment, offset, run, seq, time, kind: header.kind, flags: header.flags, body }
 }
 
+#[inline]
 fn usize_of(value: u32) -> usize {
     usize::try_from(value).unwrap_or(usize::MAX)
 }

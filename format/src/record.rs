@@ -154,6 +154,7 @@ impl RecordHeader {
 
     /// Splits a body into its explicit time, if it has one, and the rest; with the record's time.
     #[must_use]
+    #[inline]
     pub fn split_body<'a>(&self, body: &'a [u8], wall_base_ns: i64) -> (Time, &'a [u8]) {
         if self.flags & EXPLICIT_TIME != 0
             && let Some((time, rest)) = body.split_first_chunk::<EXPLICIT_TIME_LEN>()

@@ -278,7 +278,7 @@ macro_rules! structure {
                 Ok(())
             }
 
-            #[inline]
+            #[inline(always)] // Fields that are passed through memory are waited for.
             fn decode(from: &mut crate::wire::Decoder<$lt>) -> Result<Self, crate::wire::Malformed> {
                 let presence = <u64 as crate::wire::Field>::decode(from)?;
                 #[allow(unused_mut, unused_assignments)]
@@ -619,7 +619,7 @@ impl<'a> Field<'a> for Cow<'a, str> {
         to.put_bytes(self.as_bytes())
     }
 
-    #[inline]
+    #[inline(always)]
     fn decode(from: &mut Decoder<'a>) -> Result<Self, Malformed> {
         from.take::<&str>().map(Cow::Borrowed)
     }
@@ -689,7 +689,7 @@ impl<'a> Field<'a> for Payload<'a> {
         to.put_bytes(&self.bytes)
     }
 
-    #[inline]
+    #[inline(always)]
     fn decode(from: &mut Decoder<'a>) -> Result<Self, Malformed> {
         let encoding = from.take()?;
         let bytes: &'a [u8] = from.take()?;
