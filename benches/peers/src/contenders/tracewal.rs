@@ -47,14 +47,14 @@ struct Open(Session);
 struct Appends(Session);
 struct AppendsDurably(Session);
 
-fn typed<'a>(event: &Event<'a>) -> Typed<'a> {
+#[inline]
+fn typed<'a>(event: &Event<'a>) -> SpanStarted<'a> {
     SpanStarted {
         parent_span_id: Some(event.parent_span_id.into()),
         input: Some(Payload::json(event.input.get())),
         call_id: Some(event.call_id.into()),
         ..SpanStarted::new(event.span_id, SpanKind::Tool, event.name)
     }
-    .into()
 }
 
 impl Tracewal {
