@@ -83,6 +83,8 @@ fn what_is_known_of_the_segments_and_of_the_end() {
     for segment in &segments {
         assert_eq!(log.seal(segment.number).map(|seal| seal.last_seq), segment.sealed, "{}", segment.number);
     }
+    let is_sealed: Vec<bool> = segments.iter().map(|segment| segment.sealed.is_some()).collect();
+    assert_eq!(is_sealed, [true, true, false, false]);
     assert_eq!((log.seal(9), log.last_segment(), log.next_seq(), log.durable()), (None, 4, 1, 0));
     news(&mut log);
     let last = sound.events().map(|(seq, ..)| seq).max().unwrap();
