@@ -247,6 +247,22 @@ mod tests {
     }
 
     #[test]
+    fn a_span_that_becomes_its_own_ancestor_by_the_link_of_another_is_written_again() {
+        let bytes = RefCell::default();
+        let mut session = Session::new(&bytes);
+        let start = |id: &'static str, parent: Option<&'static str>| {
+            let parent_span_id = parent.map(Into::into);
+            SpanStarted { parent_span_id, ..SpanStarted::new(id, SpanKind::Span, "n") }.into()
+        };
+        session.segment.event(Time::from_ms(0), &start("a", Some("b")));
+        (0..100).for_each(|n| session.span(n));
+        session.segment.event(Time::from_ms(0), &start("b", None));
+        session.draw();
+        session.segment.event(Time::from_ms(0), &start("b", Some("a")));
+        assert_eq!(session.draw(), 0);
+    }
+
+    #[test]
     fn checkpoints_are_few_and_dense_near_the_end() {
         let mut places = crate::places::Places::default();
         let behind = places.place(1, 4096).unwrap();
