@@ -150,9 +150,16 @@ impl<'d> Writing<'d> {
     /// system can and both parts begin at the same place in a block.
     fn copy(&mut self, mut from: &File, offset: u64, length: u64) -> io::Result<()> {
         from.seek(SeekFrom::Start(offset))?;
-        let copied = io::copy(&mut from.take(length), &mut self.file)?;
-        self.advance(copied);
-        if copied == length { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+        let mut left = length;
+        while left > 0 {
+            let copied = io::copy(&mut from.take(left.min(ON_ITS_WAY)), &mut self.file)?;
+            if copied == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            self.advance(copied);
+            left = left.saturating_sub(copied);
+        }
+        Ok(())
     }
 
     fn advance(&mut self, length: u64) {
