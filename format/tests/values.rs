@@ -5,11 +5,11 @@ use std::time::{Duration, SystemTime};
 
 use tracewal_format::build::SegmentBuilder;
 use tracewal_format::checksum::Salted;
-use tracewal_format::event::{AnyEvent, Event, Model, Payload, Tokens};
+use tracewal_format::event::{AnyEvent, Event, FoundBy, Model, Payload, Tokens};
 use tracewal_format::json::{EventError, parse_event, write_payload, write_str};
 use tracewal_format::log::{Item, LogReader, Memory, Reading};
 use tracewal_format::record::{BODY_MAX, DURABLE_MARK, EXPLICIT_TIME, FIRST_LOG_KIND, RecordHeader};
-use tracewal_format::segment::Header;
+use tracewal_format::segment::{Header, Slot, SlotState};
 use tracewal_format::time::{Time, parse_ms, write_f64};
 
 fn event(line: &str) -> Event<'_> {
@@ -176,6 +176,43 @@ fn lengths_at_the_edge_of_what_a_header_may_say() {
         let bytes = header.encode(&salted, 4096);
         let read = RecordHeader::decode(&bytes, &salted, 4096);
         assert_eq!(read, checks.then_some(header), "{flags} {body_len}");
+    }
+}
+
+/// SPEC.md section 4: a crash slot holds 448 bytes of text, whole characters of them.
+#[test]
+fn the_text_of_a_slot_is_cut_between_characters() {
+    let salted = Salted::new(3);
+    let slot = |text: String| Slot {
+        found_by: FoundBy::Handler,
+        state: SlotState::Crash,
+        signal: 0,
+        signal_code: 0,
+        pid: 1,
+        tid: 1,
+        address: 0,
+        time_ns: 0,
+        last_seq: 0,
+        text: text.into(),
+    };
+    for (text, kept) in [
+        ("a".repeat(448), 448),
+        ("a".repeat(449), 448),
+        ("a".repeat(446) + "é!", 448),
+        ("a".repeat(447) + "é", 447),
+        ("a".repeat(445) + "😀", 445),
+        ("a".repeat(444) + "😀!", 448),
+        (String::new(), 0),
+    ] {
+        let mut bytes = slot(text.clone()).encode(&salted, 2);
+        let read = Slot::decode(&bytes, &salted, 2).unwrap();
+        assert_eq!(read.text, text[..kept]);
+        assert_eq!(Slot::decode(&bytes, &salted, 1), None, "of another number");
+        // A longer text than there is room for, with a checksum that is right.
+        bytes[44..46].copy_from_slice(&449_u16.to_le_bytes());
+        let checksum = salted.crc(&2_u32.to_le_bytes(), &bytes[..508]);
+        bytes[508..].copy_from_slice(&checksum.to_le_bytes());
+        assert_eq!(Slot::decode(&bytes, &salted, 2), None);
     }
 }
 
