@@ -150,6 +150,10 @@ fn child(name: &str) {
     let all = cases();
     let case = all.iter().find(|case| case.name == name).unwrap();
     limit_core_files(case.like_without);
+    // Whoever runs the tests may ignore these (nohup, a shell's background job), and children inherit that.
+    for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM] {
+        handle(signal, libc::SIG_DFL);
+    }
     (case.before)();
     let store = tracewal::open(std::env::var(STORE).unwrap()).unwrap();
     if std::env::var_os(CONTROL).is_none() {

@@ -28,6 +28,11 @@ pub(crate) struct Part {
 /// The part that this process is to play. `None`: it is no child.
 pub(crate) fn part() -> Option<Part> {
     let name = std::env::var(PART).ok()?;
+    // Whoever runs the tests may ignore these (nohup, a shell's background job), and children inherit that.
+    for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM] {
+        // SAFETY: a constant, and nothing of this process minds signals yet.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
     let path = |key| PathBuf::from(std::env::var_os(key).unwrap());
     let board = Board::open(&path(BOARD));
     board.set(STAGE, 1);
