@@ -85,6 +85,8 @@ pub(crate) struct Segment {
     ready: AtomicU64,
     /// The offset from which on more is to be prepared: an append that ends behind it asks, once.
     ask_at: AtomicU64,
+    /// Held while pages are made ready, and while the blocks behind the end are given back: what has been given back is not made ready again.
+    readying: Mutex<()>,
     /// The segment behind it, and how it is made.
     next: Next,
     recipe: OnceLock<Recipe>,
@@ -165,6 +167,7 @@ impl Blank {
             written: AtomicU64::new(0),
             ready: AtomicU64::new(self.ready),
             ask_at: AtomicU64::new(u64::MAX),
+            readying: Mutex::default(),
             next: Next::new(),
             recipe: OnceLock::new(),
             me: Weak::new(),
@@ -234,8 +237,8 @@ impl Segment {
             // Whoever has overtaken us is touching these pages himself: further on we are not in each other's way.
             let from = if ready < written { (written + STEP / 4) & !4095 } else { ready };
             let to = (from + STEP).min(self.header.capacity);
-            if from < to && !mapping.populate(from, to) {
-                // The kernel cannot, or somebody has cut the file: nobody asks again.
+            if from < to && !self.make_ready(mapping, from, to) {
+                // It is closed; or the kernel cannot, or somebody has cut the file: nobody asks again.
                 return;
             }
             ready = to;
@@ -250,6 +253,12 @@ impl Segment {
         } else {
             self.ask_at.store(ready.saturating_sub(WINDOW / 2), Ordering::Release);
         }
+    }
+
+    /// Makes pages ready, unless no further record will come.
+    fn make_ready(&self, mapping: &Mapping, from: u64, to: u64) -> bool {
+        let _readying = lock(&self.readying);
+        !self.marks.is_closed() && mapping.populate(from, to)
     }
 
     /// The segment behind it, if that has been made and has this capacity. From now on none is made.
@@ -499,6 +508,7 @@ impl Segment {
 
     /// Gives unused blocks back. Only when it is sealed.
     pub(crate) fn punch(&self, disk: &Disk) {
+        let _readying = lock(&self.readying);
         let from = self.published().offset.next_multiple_of(4096);
         match &self.medium {
             // The descriptor was closed after mapping: ten thousand sessions must fit in a thousand descriptors.
@@ -551,7 +561,7 @@ impl Segment {
             return end;
         }
         let to = (end + AHEAD).next_multiple_of(4096).min(self.header.capacity);
-        if !mapping.populate(end & !4095, to) {
+        if !self.make_ready(mapping, end & !4095, to) {
             return end;
         }
         self.written.fetch_max(to, Ordering::Relaxed);
