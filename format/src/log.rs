@@ -357,7 +357,7 @@ impl<S: LogSource> LogReader<S> {
                 header
             }
             (Err(HeaderError::Invalid), Err(HeaderError::Invalid)) => {
-                let unborn = is_last && search::next_nonzero(&mut self.source, CLAIMS_AT, size)?.is_none();
+                let unborn = is_last && search::is_zero(&mut self.source, CLAIMS_AT)?;
                 return Ok(if unborn { Content::Unborn } else { Content::Unreadable { size } });
             }
         };
@@ -607,7 +607,7 @@ impl<S: LogSource> LogReader<S> {
         } else {
             let word = self.source.read(p, 8)?;
             if word.iter().any(|b| *b != 0) {
-                let end = align(search::last_nonzero(&mut self.source, p, readable.size)? + 1);
+                let end = align(search::last_nonzero(&mut self.source, p)? + 1);
                 let place = self.place(p, end - p, LossKind::Torn);
                 self.bad.push(place);
             }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use tracewal_format::build::SegmentBuilder;
 use tracewal_format::checksum::Salted;
-use tracewal_format::event::{AnyEvent, Event, FoundBy, Model, Payload, Tokens};
+use tracewal_format::event::{AnyEvent, DurationNs, Event, FoundBy, Model, Payload, Tokens};
 use tracewal_format::json::{EventError, parse_event, write_payload, write_str};
 use tracewal_format::log::{Item, LogReader, Memory, Reading};
 use tracewal_format::record::{BODY_MAX, DURABLE_MARK, EXPLICIT_TIME, FIRST_LOG_KIND, RecordHeader};
@@ -158,6 +158,47 @@ fn numbers_that_are_none_and_clocks_on_both_sides_of_the_epoch() {
     let (epoch, second) = (SystemTime::UNIX_EPOCH, Duration::from_nanos(1_000_000_001));
     assert_eq!(Time::from(epoch + second).as_ns(), 1_000_000_001);
     assert_eq!(Time::from(epoch - second).as_ns(), -1_000_000_001);
+}
+
+#[test]
+fn durations_costs_and_texts_at_their_edges() {
+    assert_eq!(DurationNs::from(Duration::from_nanos(1_500)), DurationNs(1_500));
+    assert_eq!(DurationNs::from(Duration::MAX), DurationNs(i64::MAX));
+    for (ms, ns) in [("-2", -2_000_000), ("1e30", i64::MAX), ("-1e30", i64::MIN)] {
+        let line = format!(r#"{{"type":"span-ended","spanId":"s","durationMs":{ms}}}"#);
+        let Event::SpanEnded(ended) = event(&line) else { panic!("{line}") };
+        assert_eq!(ended.duration_ms, Some(DurationNs(ns)), "{ms}");
+    }
+    for (cost, value) in [("-0.5", -0.5), ("0.25", 0.25)] {
+        let line = format!(r#"{{"type":"span-ended","spanId":"s","cost":{cost}}}"#);
+        let Event::SpanEnded(ended) = event(&line) else { panic!("{line}") };
+        assert_eq!(ended.cost, Some(value));
+    }
+    for (key, line) in [
+        ("text", r#"{"type":"span-text","spanId":"s","text":1}"#),
+        ("text", r#"{"type":"span-text","spanId":"s","text":{}}"#),
+        ("cost", r#"{"type":"span-ended","spanId":"s","cost":"1"}"#),
+        ("cost", r#"{"type":"span-ended","spanId":"s","cost":1e999}"#),
+    ] {
+        let Err(EventError::WrongType { key: wrong, .. }) = parse_event(line) else { panic!("{line}") };
+        assert_eq!(wrong, key, "{line}");
+    }
+}
+
+/// SPEC.md section 6: presence bits beyond those that are known are fields of a newer version, kept and skipped.
+#[test]
+fn fields_of_a_newer_version_are_skipped() {
+    for (body, is_sound) in [
+        (b"\x00\x01a".as_slice(), true),
+        (b"\x01\x01a\x03new", true),
+        (b"\x05\x01a\x03new\x00", true),
+        (b"\x05\x01a\x03new", false),
+        (b"\x01\x01a\x04new", false),
+        (b"\x00\x01a\x03new", false),
+    ] {
+        let decoded = Event::decode(11, body).unwrap();
+        assert_eq!(decoded.is_ok(), is_sound, "{body:?}");
+    }
 }
 
 /// SPEC.md section 7: a header checks with a body of up to 2^30 bytes, and of at least 16 when the time stands in it.

@@ -14,15 +14,15 @@ pub(super) fn find_header<S: LogSource>(
     salted: &Salted,
 ) -> Result<Option<u64>, S::Error> {
     let mut base = align(from);
-    while base + 24 <= avail {
+    loop {
         base = source.next_data(base)?.max(base) & !7;
-        if base + 24 > avail {
-            break;
+        if base.saturating_add(24) > avail {
+            return Ok(None);
         }
         let window = super::usize_of_u64((avail - base).min(super::wide(SEARCH_WINDOW)));
         let bytes = source.read(base, window)?;
         if bytes.len() < RECORD_HEADER {
-            break;
+            return Ok(None);
         }
         let mut at = 0;
         while let Some(header) = bytes.get(at..at + RECORD_HEADER) {
@@ -39,41 +39,36 @@ pub(super) fn find_header<S: LogSource>(
         }
         base += super::wide(at);
     }
-    Ok(None)
 }
 
-pub(super) fn next_nonzero<S: LogSource>(
-    source: &mut S,
-    from: u64,
-    size: u64,
-) -> Result<Option<u64>, S::Error> {
+/// Whether every byte from `from` on is zero.
+pub(super) fn is_zero<S: LogSource>(source: &mut S, from: u64) -> Result<bool, S::Error> {
     let mut base = from;
-    while base < size {
+    loop {
         base = source.next_data(base)?.max(base);
         let bytes = source.read(base, SEARCH_WINDOW)?;
         if bytes.is_empty() {
-            break;
+            return Ok(true);
         }
-        if let Some(at) = bytes.iter().position(|b| *b != 0) {
-            return Ok(Some(base + super::wide(at)));
+        if bytes.iter().any(|b| *b != 0) {
+            return Ok(false);
         }
         base += super::wide(bytes.len());
     }
-    Ok(None)
 }
 
-pub(super) fn last_nonzero<S: LogSource>(source: &mut S, from: u64, size: u64) -> Result<u64, S::Error> {
+/// Where the last byte at or behind `from` is that is not zero; `from` when there is none.
+pub(super) fn last_nonzero<S: LogSource>(source: &mut S, from: u64) -> Result<u64, S::Error> {
     let (mut base, mut last) = (from, from);
-    while base < size {
+    loop {
         base = source.next_data(base)?.max(base);
         let bytes = source.read(base, SEARCH_WINDOW)?;
         if bytes.is_empty() {
-            break;
+            return Ok(last);
         }
         if let Some(at) = bytes.iter().rposition(|b| *b != 0) {
             last = base + super::wide(at);
         }
         base += super::wide(bytes.len());
     }
-    Ok(last)
 }
