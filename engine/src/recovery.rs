@@ -6,7 +6,9 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use tracewal_format::event::{Crashed, Event, FoundBy, Gap};
+use tracewal_format::event::{
+    Crashed, Event, FoundBy, Gap, LifecycleBegun, LifecycleEnded, RunEnded, SessionEnded,
+};
 use tracewal_format::log::{Item, Loss, LossKind, Reading, SlotEntry, segment_file};
 use tracewal_format::segment::{Header, SlotState};
 use tracewal_format::time::Time;
@@ -303,6 +305,10 @@ fn open(folder: &Path) -> Result<Log> {
     SegmentFiles::open_log(folder, Reading::Whole).map_err(|e| Error::io("read", folder, e))
 }
 
+/// The kinds of events that say how a run stands.
+const DECIDING: [u8; 5] =
+    [SessionEnded::KIND, RunEnded::KIND, Crashed::KIND, LifecycleBegun::KIND, LifecycleEnded::KIND];
+
 /// Reads the last run, from its first segment.
 fn survey(folder: &Path, here: &Identity) -> Result<Survey> {
     let failed = |e| Error::io("read", folder, e);
@@ -339,7 +345,8 @@ fn survey(folder: &Path, here: &Identity) -> Result<Survey> {
         match item {
             Item::Event(entry) if entry.run == run => {
                 survey.last_time = entry.time;
-                match entry.event() {
+                // The rest of a long log is checked, and not decoded.
+                match DECIDING.contains(&entry.kind).then(|| entry.event()).flatten() {
                     Some(Ok(Event::SessionEnded(_) | Event::RunEnded(_))) => survey.has_ending = true,
                     Some(Ok(Event::Crashed(crashed))) => {
                         survey.has_ending |= crashed.run.is_none_or(|of| of == run);
