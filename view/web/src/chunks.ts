@@ -2,6 +2,8 @@
 import { Changes } from "./changes";
 
 const KEPT = 96;
+/** Whoever scrolls past everything asks for everything: only what is still in sight when its turn comes is fetched. */
+const AT_ONCE = 3;
 
 interface Held<T> {
   data: T | undefined;
@@ -13,6 +15,8 @@ interface Held<T> {
 export class Chunks<T> extends Changes {
   private readonly held = new Map<number, Held<T>>();
 
+  private loading = 0;
+
   constructor(private readonly load: (chunk: number) => Promise<T>) {
     super();
   }
@@ -20,7 +24,7 @@ export class Chunks<T> extends Changes {
   /** What is there now; asks for it when it is not, or no longer true. */
   peek(chunk: number): T | undefined {
     const entry = this.touch(chunk);
-    if (entry.loading === undefined && entry.error === undefined && (entry.data === undefined || entry.stale)) {
+    if (this.loading < AT_ONCE && entry.loading === undefined && entry.error === undefined && (entry.data === undefined || entry.stale)) {
       void this.fetch(chunk, entry).catch(() => undefined);
     }
     return entry.data;
@@ -58,6 +62,7 @@ export class Chunks<T> extends Changes {
 
   private async fetch(chunk: number, entry: Held<T>): Promise<T> {
     entry.stale = false;
+    this.loading += 1;
     entry.loading = this.load(chunk);
     try {
       const data = await entry.loading;
@@ -69,6 +74,7 @@ export class Chunks<T> extends Changes {
       throw error;
     } finally {
       entry.loading = undefined;
+      this.loading -= 1;
       this.changed();
     }
   }

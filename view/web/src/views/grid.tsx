@@ -1,5 +1,5 @@
 // The waterfall and the tree: the same rows, with a time axis or with columns.
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { useChanges } from "../changes";
 import { offset, plural } from "../format";
 import { useKeys } from "../keys";
@@ -10,11 +10,13 @@ import { KIND, layOut, STATUS } from "../skeleton";
 import { ticks, TimeScale } from "../timescale";
 import { useVirtual } from "../virtual";
 import { useNarrow } from "./narrow";
-import { DetailCells, SpanRow, TimelineCell } from "./rows";
+import { SpanRow } from "./rows";
 import { Axis, GapBands, useZoom } from "./zoom";
 
 const ROW = 26;
 const ROW_NARROW = 34;
+/** Rows that leave the view are used again for those that come in: more than are ever in it. */
+const POOL = 256;
 
 type Only = "all" | "critical" | "trouble" | "calls";
 const FILTERS: { name: Only; label: string; title: string }[] = [
@@ -89,6 +91,12 @@ export function SpanGrid({ session, timeline, hits }: { session: Session; timeli
     }
     setClosed(next);
   };
+  const acts = useRef({ select, toggle });
+  acts.current = { select, toggle };
+  const onSelect = useCallback((index: number) => acts.current.select(index), []);
+  const onToggle = useCallback((index: number) => acts.current.toggle(index), []);
+  const { from, to } = zoom;
+  const shownAxis = useMemo(() => (timeline ? { scale, from, to } : null), [timeline, scale, from, to]);
   const moveTo = (place: number) => {
     const index = laid.order[Math.max(0, Math.min(laid.order.length - 1, place))];
     if (index !== undefined) {
@@ -144,7 +152,6 @@ export function SpanGrid({ session, timeline, hits }: { session: Session; timeli
   if (summary === null) {
     return null;
   }
-  const { from, to } = zoom;
   const axis = timeline ? ticks(scale, from, to, narrow ? 3 : 8) : { step: 1, ticks: [] };
   return (
     <div class={`span-grid ${timeline ? "with-timeline" : "with-columns"}${narrow ? " narrow" : ""}`}>
@@ -198,24 +205,31 @@ export function SpanGrid({ session, timeline, hits }: { session: Session; timeli
           aria-rowcount={laid.order.length}
           aria-activedescendant={cursor >= 0 ? `row-${selected}` : undefined}
         >
-          {timeline && <GapBands scale={scale} gaps={gaps} ticks={axis.ticks} from={from} to={to} height={virtual.getTotalSize()} />}
+          {timeline && <GapBands scale={scale} gaps={gaps} ticks={axis.ticks} from={from} to={to}/>}
           <div class="spacer" role="rowgroup" style={{ height: `${virtual.getTotalSize()}px` }}>
             {virtual.getVirtualItems().map((item) => {
               const index = laid.order[item.index] ?? 0;
-              const row = session.row(index);
-              const state = {
-                index,
-                depth: laid.depth[item.index] ?? 0,
-                children: laid.children[index] ?? 0,
-                open: !closed.has(index),
-                selected: index === selected,
-                critical: critical.has(index),
-                hit: hits.has(index),
-              };
               return (
-                <SpanRow key={index} state={state} position={item.index} top={item.start} height={height} row={row} skeleton={skeleton} now={now} onSelect={select} onToggle={toggle}>
-                  {timeline ? <TimelineCell skeleton={skeleton} index={index} scale={scale} from={from} to={to} now={now} /> : <DetailCells skeleton={skeleton} index={index} row={row} now={now} />}
-                </SpanRow>
+                <SpanRow
+                  key={item.index % POOL}
+                  index={index}
+                  position={item.index}
+                  top={item.start}
+                  height={height}
+                  depth={laid.depth[item.index] ?? 0}
+                  children_={laid.children[index] ?? 0}
+                  open={!closed.has(index)}
+                  selected={index === selected}
+                  critical={critical.has(index)}
+                  hit={hits.has(index)}
+                  row={session.row(index)}
+                  skeleton={skeleton}
+                  version={version}
+                  now={skeleton.isOpen(index) ? now : 0}
+                  axis={shownAxis}
+                  onSelect={onSelect}
+                  onToggle={onToggle}
+                />
               );
             })}
           </div>

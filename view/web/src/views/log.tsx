@@ -14,6 +14,9 @@ import { useAtEnd } from "./atend";
 import { LogScan } from "./logscan";
 import { useNarrow } from "./narrow";
 
+/** Rows that leave the view are used again for those that come in. */
+const POOL = 256;
+
 const TYPES = [
   "session-started", "run-started", "run-ended", "metadata", "span-started", "span-text", "span-attributes", "span-ended", "span",
   "lifecycle-begun", "lifecycle-ended", "evidence", "note", "session-ended", "crashed",
@@ -49,6 +52,7 @@ export function Log({ session }: { session: Session }) {
     return chunk?.entries[index - chunk.from];
   };
   const height = narrow ? 44 : 24;
+  const slot = (place: number) => place % POOL;
   const virtual = useVirtual({ count, getScrollElement: () => scroller.current, estimateSize: () => height, overscan: 12, getItemKey: (place) => at(place) });
   useMemo(() => virtual.measure(), [height]);
   const { atEnd, toEnd } = useAtEnd(scroller, count, () => virtual.scrollToIndex(count - 1, { align: "end" }));
@@ -102,17 +106,17 @@ export function Log({ session }: { session: Session }) {
               const place = { transform: `translateY(${item.start}px)`, height: `${height}px` };
               const common = { id: `event-${item.index}`, role: "row" as const, "aria-rowindex": item.index + 1, style: place };
               if (shown === undefined) {
-                return <div key={item.key} {...common} class="log-row"><span role="gridcell" class="muted">…</span></div>;
+                return <div key={slot(item.index)} {...common} class="log-row"><span role="gridcell" class="muted">…</span></div>;
               }
               if (isGap(shown)) {
                 return (
-                  <div key={item.key} {...common} class={`log-row gap-row${item.index === cursor ? " cursor" : ""}`} onClick={() => setCursor(item.index)}>
+                  <div key={slot(item.index)} {...common} class={`log-row gap-row${item.index === cursor ? " cursor" : ""}`} onClick={() => setCursor(item.index)}>
                     <span role="gridcell"><b>Lost:</b> {lostText(shown.gap)}</span>
                   </div>
                 );
               }
               return (
-                <div key={item.key} {...common} aria-selected={openSeq === shown.seq} class={`log-row type-${shown.type}${item.index === cursor ? " cursor" : ""}${openSeq === shown.seq ? " selected" : ""}`}
+                <div key={slot(item.index)} {...common} aria-selected={openSeq === shown.seq} class={`log-row type-${shown.type}${item.index === cursor ? " cursor" : ""}${openSeq === shown.seq ? " selected" : ""}`}
                   onClick={() => { setCursor(item.index); toggle(shown); }}>
                   <span role="gridcell" class="seq mono numeric">{number(shown.seq)}</span>
                   <span role="gridcell" class="time mono muted">{clockMs(shown.time)}</span>

@@ -1,5 +1,5 @@
 // One row of the waterfall and of the tree.
-import type { ComponentChildren } from "preact";
+import { Component } from "preact";
 import type { Row } from "../api";
 import { brief } from "../brief";
 import { duration, money, shortNumber, totalTokens } from "../format";
@@ -12,43 +12,53 @@ const DEEPEST = 18;
 const SIGNS = ["◆", "✦", "▸", "·"];
 const SIGN_TITLES = ["agent or session", "model call", "tool call", "other"];
 
-export interface RowState {
+export interface RowProps {
   index: number;
+  /** Where the row stands among all of them, and from the top. */
+  position: number;
+  top: number;
+  height: number;
   depth: number;
-  children: number;
+  children_: number;
   open: boolean;
   selected: boolean;
   critical: boolean;
   hit: boolean;
-}
-
-interface Props {
-  state: RowState;
-  position: number;
-  top: number;
-  height: number;
   row: Row | undefined;
   skeleton: Skeleton;
+  /** Changes whenever the skeleton does. */
+  version: number;
   now: number;
+  /** The time axis; without it the row has columns. */
+  axis: { scale: TimeScale; from: number; to: number } | null;
   onSelect: (index: number) => void;
   onToggle: (index: number) => void;
-  children: ComponentChildren;
 }
 
-export function SpanRow({ state, position, top, height, row, skeleton, now, onSelect, onToggle, children }: Props) {
-  const { index } = state;
+/** Drawn again only when something in it has changed: while scrolling most rows merely stay. */
+export class SpanRow extends Component<RowProps> {
+  override shouldComponentUpdate(next: RowProps): boolean {
+    return (Object.keys(next) as (keyof RowProps)[]).some((name) => next[name] !== this.props[name]);
+  }
+
+  override render() {
+    return drawRow(this.props);
+  }
+}
+
+function drawRow({ index, position, top, height, depth, children_, open, selected, critical, hit, row, skeleton, now, axis, onSelect, onToggle }: RowProps) {
   const kind = skeleton.kind[index] ?? 3;
   const status = STATUS_NAMES[skeleton.status[index] ?? 0] ?? "ok";
   const name = row === undefined ? "…" : row.name === "" ? "(no name)" : row.name;
   const long = duration(skeleton.endOf(index, now) - (skeleton.start[index] ?? 0));
   const classes = ["grid-row", "item", `kind-${KIND_NAMES[kind]}`, `is-${status}`];
-  if (state.selected) {
+  if (selected) {
     classes.push("selected");
   }
-  if (state.critical) {
+  if (critical) {
     classes.push("critical");
   }
-  if (state.hit) {
+  if (hit) {
     classes.push("hit");
   }
   return (
@@ -56,33 +66,34 @@ export function SpanRow({ state, position, top, height, row, skeleton, now, onSe
       id={`row-${index}`}
       role="row"
       class={classes.join(" ")}
-      aria-level={state.depth + 1}
+      aria-level={depth + 1}
       aria-rowindex={position + 1}
-      aria-selected={state.selected}
-      aria-expanded={state.children > 0 ? state.open : undefined}
+      aria-selected={selected}
+      aria-expanded={children_ > 0 ? open : undefined}
       aria-label={`${SIGN_TITLES[kind]} ${name}, ${status}, ${long}`}
       style={{ transform: `translateY(${top}px)`, height: `${height}px` }}
       onClick={() => onSelect(index)}
     >
-      <div role="gridcell" class="cell name-cell" style={{ paddingLeft: `${6 + Math.min(state.depth, DEEPEST) * INDENT}px` }}>
-        {state.children > 0 ? (
-          <button type="button" class="twisty" tabIndex={-1} aria-label={state.open ? "Close" : "Open"}
+      <div role="gridcell" class="cell name-cell" style={{ paddingLeft: `${6 + Math.min(depth, DEEPEST) * INDENT}px` }}>
+        {children_ > 0 ? (
+          <button type="button" class="twisty" tabIndex={-1} aria-label={open ? "Close" : "Open"}
             onClick={(event) => { event.stopPropagation(); onToggle(index); }}>
-            {state.open ? "▾" : "▸"}
+            {open ? "▾" : "▸"}
           </button>
         ) : <span class="twisty" />}
         <span class="kind-sign" aria-hidden="true" title={SIGN_TITLES[kind]}>{SIGNS[kind]}</span>
         {status !== "ok" && <span class={`sign ${status}`} title={status}>{statusSign(status)}</span>}
         <span class="row-name">{name}</span>
-        {state.children > 0 && !state.open && <span class="count">{state.children}</span>}
+        {children_ > 0 && !open && <span class="count">{children_}</span>}
         <span class="preview muted">{row?.error ?? brief(row?.preview ?? "")}</span>
       </div>
-      {children}
+      {axis !== null ? <TimelineCell skeleton={skeleton} index={index} axis={axis} now={now} /> : <DetailCells skeleton={skeleton} index={index} row={row} now={now} />}
     </div>
   );
 }
 
-export function TimelineCell({ skeleton, index, scale, from, to, now }: { skeleton: Skeleton; index: number; scale: TimeScale; from: number; to: number; now: number }) {
+function TimelineCell({ skeleton, index, axis, now }: { skeleton: Skeleton; index: number; axis: NonNullable<RowProps["axis"]>; now: number }) {
+  const { scale, from, to } = axis;
   const start = skeleton.start[index] ?? 0;
   const end = skeleton.endOf(index, now);
   const left = (scale.place(start) - from) / (to - from);
@@ -103,7 +114,7 @@ export function TimelineCell({ skeleton, index, scale, from, to, now }: { skelet
   );
 }
 
-export function DetailCells({ skeleton, index, row, now }: { skeleton: Skeleton; index: number; row: Row | undefined; now: number }) {
+function DetailCells({ skeleton, index, row, now }: { skeleton: Skeleton; index: number; row: Row | undefined; now: number }) {
   const tokens = totalTokens(row?.tokens);
   const status = STATUS_NAMES[skeleton.status[index] ?? 0] ?? "ok";
   return (

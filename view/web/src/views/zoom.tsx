@@ -99,10 +99,10 @@ export function Axis({ ticks, step, from, to, format }: { ticks: Tick[]; step: n
 }
 
 /** Behind the rows: lines of the axis, and where nothing ran. */
-export function GapBands({ scale, gaps, ticks, from, to, height }: { scale: TimeScale; gaps: Gap[]; ticks: Tick[]; from: number; to: number; height: number }) {
+export function GapBands({ scale, gaps, ticks, from, to }: { scale: TimeScale; gaps: Gap[]; ticks: Tick[]; from: number; to: number }) {
   const part = (place: number) => Math.max(0, Math.min(1, (place - from) / (to - from)));
   return (
-    <div class="behind" style={{ height: `${height}px` }} aria-hidden="true">
+    <div class="behind" aria-hidden="true">
       <div class="behind-plot">
         {ticks.map((tick) => <i key={tick.time} class="line" style={{ left: `${part(tick.place) * 100}%` }} />)}
         {gaps.map((gap) => {
