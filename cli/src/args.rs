@@ -37,6 +37,8 @@ pub(crate) enum Command {
     Ls(Ls),
     Show(Show),
     Why(Why),
+    View(View),
+    Export(Export),
     Events(Events),
     Tail(Tail),
     Path(PathOf),
@@ -209,6 +211,47 @@ pub(crate) struct Why {
     pub(crate) last: usize,
     #[command(flatten)]
     pub(crate) json: Json,
+}
+
+/// Look at sessions in the browser.
+///
+/// Serves a page to this machine alone, at an address that cannot be guessed, and opens it. What is being recorded is followed. The address
+/// is the first line that is printed. Ends with Ctrl-C.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:\n  tracewal view\n  tracewal view fix-the-build --no-open")]
+pub(crate) struct View {
+    /// The list of all unless given.
+    pub(crate) session: Option<String>,
+    /// Only print the address.
+    #[arg(long)]
+    pub(crate) no_open: bool,
+    /// The port to listen on; any that is free unless given.
+    #[arg(long, default_value_t = 0, hide_default_value = true)]
+    pub(crate) port: u16,
+}
+
+/// Write a session in another form.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Export {
+    #[command(subcommand)]
+    pub(crate) form: ExportForm,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ExportForm {
+    Html(ExportHtml),
+}
+
+/// One HTML file that shows the session, and needs nothing else.
+///
+/// It holds everything that is in the session: look at it before you give it away.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  tracewal export html fix-the-build -o fix-the-build.html")]
+pub(crate) struct ExportHtml {
+    pub(crate) session: String,
+    /// The file; standard output unless given.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
 }
 
 /// Print a session's log as JSON lines.

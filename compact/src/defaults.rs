@@ -11,7 +11,7 @@ use crate::places::{KeptPlace, Place};
 use crate::spans::{Flag, NONE};
 
 /// Pairs of a generation and a tool, in the order of the generations, and a position in them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct ToolsOf {
     pairs: Vec<(SpanNo, SpanNo)>,
     next: usize,
@@ -35,6 +35,12 @@ impl ToolsOf {
         let tools: Vec<SpanNo> = rest.take_while(|(g, _)| *g == generation).map(|(_, tool)| *tool).collect();
         self.go_to(self.next + tools.len());
         tools
+    }
+
+    /// The tools of a generation, whichever was asked for before. What stands before the position is no longer known.
+    pub(crate) fn find(&mut self, fold: &Fold, generation: SpanNo) {
+        let first = begun(fold, generation);
+        self.next = self.pairs.partition_point(|(g, _)| begun(fold, *g) < first);
     }
 
     fn go_to(&mut self, position: usize) {

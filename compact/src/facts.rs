@@ -4,40 +4,64 @@ use tracewal_format::event::{Event, Model, Payload, SpanKind, SpanStatus, Tokens
 use tracewal_format::time::Time;
 
 /// That a span began.
-pub(crate) struct Start<'e> {
-    pub(crate) time: Time,
-    pub(crate) kind: SpanKind,
-    pub(crate) name: &'e str,
-    pub(crate) parent: Option<&'e str>,
-    pub(crate) model: Option<&'e Model<'e>>,
-    pub(crate) input: Option<&'e Payload<'e>>,
-    pub(crate) call_id: Option<&'e str>,
+#[derive(Debug)]
+pub struct Start<'e> {
+    /// When.
+    pub time: Time,
+    /// What it is.
+    pub kind: SpanKind,
+    /// Its name.
+    pub name: &'e str,
+    /// The span around it, if that was given.
+    pub parent: Option<&'e str>,
+    /// The model.
+    pub model: Option<&'e Model<'e>>,
+    /// What went in.
+    pub input: Option<&'e Payload<'e>>,
+    /// The id of a tool call.
+    pub call_id: Option<&'e str>,
 }
 
 /// That a span ended.
-pub(crate) struct End<'e> {
-    pub(crate) time: Time,
-    pub(crate) status: SpanStatus,
-    pub(crate) message: Option<&'e str>,
-    pub(crate) finish_reason: Option<&'e str>,
-    pub(crate) tokens: Option<&'e Tokens<'e>>,
-    pub(crate) cost: Option<f64>,
-    pub(crate) output: Option<&'e Payload<'e>>,
-    pub(crate) duration_ns: Option<i64>,
+#[derive(Debug)]
+pub struct End<'e> {
+    /// When.
+    pub time: Time,
+    /// How.
+    pub status: SpanStatus,
+    /// The error's text.
+    pub message: Option<&'e str>,
+    /// Why the model stopped.
+    pub finish_reason: Option<&'e str>,
+    /// What it used.
+    pub tokens: Option<&'e Tokens<'e>>,
+    /// US dollars.
+    pub cost: Option<f64>,
+    /// What came out.
+    pub output: Option<&'e Payload<'e>>,
+    /// How long it ran, when that was said.
+    pub duration_ns: Option<i64>,
 }
 
 /// What one event says about a span.
-pub(crate) struct Facts<'e> {
-    pub(crate) span_id: &'e str,
-    pub(crate) start: Option<Start<'e>>,
-    pub(crate) end: Option<End<'e>>,
-    pub(crate) text: Option<&'e Payload<'e>>,
-    pub(crate) attributes: Option<&'e Payload<'e>>,
+#[derive(Debug)]
+pub struct Facts<'e> {
+    /// Which span.
+    pub span_id: &'e str,
+    /// It began.
+    pub start: Option<Start<'e>>,
+    /// It ended.
+    pub end: Option<End<'e>>,
+    /// A piece of streamed text.
+    pub text: Option<&'e Payload<'e>>,
+    /// Attributes to be merged.
+    pub attributes: Option<&'e Payload<'e>>,
 }
 
 impl<'e> Facts<'e> {
     /// Of an event recorded at `time`. `None`: it is not about a span.
-    pub(crate) fn of(event: &'e Event<'e>, time: Time) -> Option<Self> {
+    #[must_use]
+    pub fn of(event: &'e Event<'e>, time: Time) -> Option<Self> {
         let facts = |span_id| Facts { span_id, start: None, end: None, text: None, attributes: None };
         Some(match event {
             Event::SpanStarted(e) => Facts {

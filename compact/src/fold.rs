@@ -61,19 +61,32 @@ impl Fold {
     /// # Errors
     /// The source's. The fold has then read a part, and goes on behind it.
     pub fn read_on<S: LogSource>(&mut self, log: &mut LogReader<S>) -> Result<(), S::Error> {
+        self.read_on_with(log, |_, _| ())
+    }
+
+    /// The same for one who keeps more than the fold does: `seen` is given everything that is read, when the fold has taken it in.
+    ///
+    /// # Errors
+    /// Those of [`read_on`](Self::read_on).
+    pub fn read_on_with<S: LogSource>(
+        &mut self,
+        log: &mut LogReader<S>,
+        mut seen: impl FnMut(&Self, &Item<'_>),
+    ) -> Result<(), S::Error> {
         self.crashes.forget_slots();
         while let Some(item) = log.next()? {
-            match item {
-                Item::Event(entry) => self.add(&entry),
+            match &item {
+                Item::Event(entry) => self.add(entry),
                 Item::Loss(loss) => {
                     if loss.missing.is_some() {
                         self.gathered.loss();
                     }
-                    self.summary.losses.push(loss);
+                    self.summary.losses.push(loss.clone());
                 }
-                Item::Slot(slot) => self.add_slot(&slot),
+                Item::Slot(slot) => self.add_slot(slot),
                 Item::DurableMark(_) | Item::Poison(_) | Item::LogRecord(_) => (),
             }
+            seen(self, &item);
         }
         self.finish(log);
         self.add_up(log)

@@ -19,6 +19,7 @@
 //! | `materialise`, `view_file`, `compactor` | when the view is right, how its file is written, and when |
 //! | `kept`, `shape`, `changes` | going on from the view before: what is kept for it, where it can be cut, what still holds |
 //! | `open_spans` | what was going on when a session stopped |
+//! | `one_by_one` | what is known of each span, and its part of the document on its own |
 //! | `listing`, `rows` | the sessions of a store, and the index of them |
 //! | `retention` | removing old sessions |
 //! | `options` | opening a store whose sessions have views |
@@ -32,7 +33,7 @@ mod changes;
 mod compactor;
 mod crashes;
 mod defaults;
-mod facts;
+pub mod facts;
 pub mod fold;
 mod ids;
 pub mod incident;
@@ -42,6 +43,7 @@ mod materialise;
 mod members;
 mod narrative;
 mod open_spans;
+mod one_by_one;
 mod options;
 mod places;
 pub mod render;
@@ -66,11 +68,14 @@ pub use incident::{Incident, Incidents};
 pub use listing::{Damaged, Listed, Listing};
 pub use materialise::materialise;
 pub use open_spans::{OpenSpan, open_spans};
+pub use one_by_one::{KnownSpan, Spans};
 pub use options::{open, options, options_with};
-pub use render::{RenderError, render};
+pub use render::{INTERRUPTED, RenderError, render};
 pub use retention::{Policy, Pruned, footprint, prune};
 pub use rows::status_of;
 pub use summary::{Status, Summary};
+pub use summary_json::{metadata_json, rest_json};
+pub use tools::{CallInput, ToolUses};
 
 /// Version of the fold: raised whenever the same log would give other bytes.
 pub const FOLD_VERSION: u32 = 2;

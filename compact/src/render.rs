@@ -18,7 +18,7 @@ use crate::span_view::{SpanView, Value, read, stream_text, tool_line};
 use crate::spans::Row;
 use crate::summary::Status;
 use crate::summary_json::{write_metadata, write_rest};
-use crate::tools::ToolUses;
+use crate::tools::{CallInput, ToolUses};
 
 /// Why a trace was not written, or not to its end.
 #[derive(Debug)]
@@ -94,8 +94,33 @@ pub(crate) fn render_again<S: LogSource, W: io::Write>(
     renderer.document(shape, again, copy)
 }
 
+/// Writes one span as it stands in the document, given what its generation's tools are taken from, each at the right position.
+pub(crate) fn render_one<S: LogSource, W: io::Write>(
+    fold: &Fold,
+    log: &mut LogReader<S>,
+    span: SpanNo,
+    (results, called): (&mut ToolsOf, &mut ToolsOf),
+    out: &mut W,
+) -> Result<(), RenderError<S::Error>> {
+    let mut renderer = Renderer {
+        fold,
+        log,
+        sink: Sink::new(out),
+        results: std::mem::take(results),
+        called: std::mem::take(called),
+        uses: ToolUses::default(),
+    };
+    let written = match fold.spans.row(span).filter(|_| span != fold.root) {
+        Some(row) => renderer.span(span, row),
+        None => renderer.root(),
+    };
+    (*results, *called) = (renderer.results, renderer.called);
+    written?;
+    Sink::empty(&mut renderer.sink.buffer, &mut renderer.sink.out).map_err(RenderError::Write)
+}
+
 /// What the status message of a span begins with that was not ended by what it stands for.
-pub(crate) const INTERRUPTED: &str = "interrupted: ";
+pub const INTERRUPTED: &str = "interrupted: ";
 
 struct Renderer<'f, 'l, 'w, S, W> {
     fold: &'f Fold,
@@ -254,7 +279,7 @@ impl<S: LogSource, W: io::Write> Renderer<'_, '_, '_, S, W> {
         if kind == SpanKind::Tool {
             let duration_ns = tool_duration(&view, row);
             let input = view.input.as_ref().map_or(&[][..], |value| &value.json);
-            self.uses.add(&name, input, duration_ns.unwrap_or(0));
+            self.uses.add(&name, CallInput::of(input), duration_ns.unwrap_or(0));
         }
         self.write_span(&head, Some(row), &mut view, Some(span), interrupted)
     }

@@ -39,6 +39,24 @@ pub(crate) fn write_metadata(metadata: &Metadata<'_>, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
+/// `metadata` as it stands in a view, on its own.
+#[must_use]
+pub fn metadata_json(metadata: &Metadata<'_>) -> Vec<u8> {
+    let mut out = Vec::new();
+    write_metadata(metadata, &mut out);
+    out
+}
+
+/// What stands behind the spans in a view (`endedAt`, `summary`, `runs`, `crash`, `close`, `incidents`, `wal`), as an object of its own.
+/// `uses` are the calls of all tools, in the order of the spans.
+#[must_use]
+pub fn rest_json(summary: &Summary, uses: &ToolUses) -> Vec<u8> {
+    let mut out = vec![b'{'];
+    write_rest(summary, uses, &mut out);
+    out.push(b'}');
+    out
+}
+
 /// Everything behind the spans.
 pub(crate) fn write_rest(summary: &Summary, uses: &ToolUses, out: &mut Vec<u8>) {
     date("endedAt", summary.ended_at, out);

@@ -26,12 +26,30 @@ pub(crate) struct Loop {
     pub(crate) count: usize,
 }
 
-/// A tool and its input: position of the tool, and checksum, hash and length of the input, which stand for its text.
-type Call = (usize, u32, u64, usize);
+/// What a tool was called with: checksum, hash and length stand for the text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct CallInput {
+    crc: u32,
+    hash: u64,
+    len: usize,
+}
+
+impl CallInput {
+    /// Of compact JSON text, or of nothing.
+    #[must_use]
+    pub fn of(input: &[u8]) -> Self {
+        let mut hasher = DefaultHasher::new();
+        input.hash(&mut hasher);
+        CallInput { crc: crc(input), hash: hasher.finish(), len: input.len() }
+    }
+}
+
+/// A tool, by its position, and its input.
+type Call = (usize, CallInput);
 
 /// The tool calls of a session, as they come.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct ToolUses {
+pub struct ToolUses {
     tools: Vec<ToolUse>,
     positions: HashMap<String, usize>,
     window: VecDeque<Call>,
@@ -40,8 +58,8 @@ pub(crate) struct ToolUses {
 }
 
 impl ToolUses {
-    /// The next call. `input` is compact JSON text, or empty.
-    pub(crate) fn add(&mut self, name: &str, input: &[u8], duration_ns: i128) {
+    /// The next call, in the order of the spans' first events. A tool of which nobody said that it ended took no time.
+    pub fn add(&mut self, name: &str, input: CallInput, duration_ns: i128) {
         let tool = match self.positions.get(name) {
             Some(tool) => *tool,
             None => {
@@ -55,9 +73,7 @@ impl ToolUses {
             tool.count += 1;
             tool.duration_ns = tool.duration_ns.saturating_add(duration_ns);
         }
-        let mut hasher = DefaultHasher::new();
-        input.hash(&mut hasher);
-        self.look_for_loop((tool, crc(input), hasher.finish(), input.len()));
+        self.look_for_loop((tool, input));
     }
 
     fn look_for_loop(&mut self, call: Call) {
@@ -72,7 +88,7 @@ impl ToolUses {
         let position = *self.loop_positions.entry(call).or_insert(self.loops.len());
         match self.loops.get_mut(position) {
             Some(known) => known.count = known.count.max(count),
-            None => self.loops.push(Loop { tool: call.0, input_crc: call.1, count }),
+            None => self.loops.push(Loop { tool: call.0, input_crc: call.1.crc, count }),
         }
     }
 
@@ -107,7 +123,7 @@ mod tests {
 
     fn loops(calls: &[(&str, &str)]) -> Vec<(String, String, usize)> {
         let mut uses = ToolUses::default();
-        calls.iter().for_each(|(name, input)| uses.add(name, input.as_bytes(), 0));
+        calls.iter().for_each(|(name, input)| uses.add(name, CallInput::of(input.as_bytes()), 0));
         uses.loops().map(|(l, name)| (name.to_owned(), format!("{:08x}", l.input_crc), l.count)).collect()
     }
 

@@ -3,6 +3,7 @@
 mod demo;
 mod demo_session;
 mod events;
+mod export_html;
 mod import;
 mod import_into;
 mod ls;
@@ -20,9 +21,10 @@ mod stats;
 mod tail;
 mod tail_line;
 mod verify;
+mod view;
 mod why;
 
-use crate::args::{Args, Command};
+use crate::args::{Args, Command, ExportForm};
 use crate::failure::Result;
 use crate::stores;
 
@@ -38,6 +40,10 @@ pub(crate) fn run(args: Args) -> Result<()> {
         Command::Ls(ls) => ls::run(&folder()?, &ls),
         Command::Show(show) => show::run(&folder()?, &show),
         Command::Why(why) => why::run(&folder()?, &why),
+        Command::View(view) => view::run(&folder()?, &view),
+        Command::Export(export) => match export.form {
+            ExportForm::Html(html) => export_html::run(&folder()?, &html),
+        },
         Command::Events(events) => events::run(&folder()?, &events),
         Command::Tail(tail) => tail::run(&folder()?, &tail),
         Command::Path(path) => path::run(&folder()?, &path),
