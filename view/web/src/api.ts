@@ -31,6 +31,11 @@ export interface SessionRow {
   lostEvents?: number | null;
 }
 
+export interface SessionsList {
+  version?: number;
+  sessions: SessionRow[];
+}
+
 export interface SessionsChanged {
   changed: SessionRow[];
   gone: string[];
@@ -41,6 +46,7 @@ export interface CrashReport {
   signal?: string | null;
   exception?: { type: string; message: string; stack?: string } | null;
   open: number[];
+  openTotal?: number;
   lastEvent?: { seq: number; time: number; type: string } | null;
 }
 
@@ -141,6 +147,8 @@ export interface SessionSummary {
   sentences?: { ending?: string | null; advice?: string | null } | null;
   crash?: CrashReport | null;
   lost?: Lost[];
+  logEntries?: number;
+  chatMessages?: number;
   counts: { spans: number; generations: number; tools: number; errors: number; interrupted: number; events: number };
   byModel: ByModel[];
   byTool: ByTool[];
@@ -195,11 +203,6 @@ export interface SpanDetail {
   siblings?: { previous?: number | null; next?: number | null };
 }
 
-export interface SpansChunk {
-  from: number;
-  spans: SpanDetail[];
-}
-
 export interface ChatTool {
   span: number;
   name: string;
@@ -215,6 +218,7 @@ export interface Message {
   text?: string | null;
   reasoning?: string | null;
   tools?: ChatTool[];
+  toolsTotal?: number;
   cut?: unknown;
 }
 
@@ -224,7 +228,8 @@ export interface ChatChunk {
 }
 
 export interface LogEvent {
-  seq: number;
+  /** A crash that stands in the log's header, where the dying process could still write, has none. */
+  seq: number | null;
   time: number;
   type: string;
   span?: number | null;
@@ -267,6 +272,8 @@ export interface SessionChanged {
   writer: Writer;
   /** The log was repaired: indexes are no longer what they were. */
   reset?: boolean;
+  /** More spans changed than are worth sending: `skeleton` is empty, and has to be fetched. */
+  many?: boolean;
 }
 
 export function isGap(entry: LogEntry): entry is LogGap {

@@ -36,6 +36,10 @@ export function listenForKeys(): () => void {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) {
       return;
     }
+    // What is open above the page has its own keys; `?` closes the list of keys again.
+    if (event.key !== "?" && document.querySelector("dialog[open]") !== null) {
+      return;
+    }
     const target = event.target as HTMLElement | null;
     const typing = target !== null && (target.matches("input:not([type=checkbox]):not([type=radio]), textarea, select") || target.isContentEditable);
     if (typing && event.key !== "Escape") {

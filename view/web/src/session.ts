@@ -17,7 +17,8 @@ export class Session extends Changes {
   error: string | null = null;
   status: Status = "running";
   writer: Writer = "none";
-  connected = true;
+  /** Not known before the first answer. */
+  connected: boolean | null = null;
   spans = 0;
   logEntries = 0;
   chatMessages = 0;
@@ -47,15 +48,7 @@ export class Session extends Changes {
   async open(): Promise<void> {
     try {
       await this.fetchSummary();
-      const { chunks, sizes, version } = this.need();
-      this.follow(version);
-      const [chat, log] = await Promise.all([
-        chunks.chat > 0 ? this.chat.get(chunks.chat - 1) : null,
-        chunks.log > 0 ? this.log.get(chunks.log - 1) : null,
-      ]);
-      this.chatMessages = Math.max(this.chatMessages, chat === null ? 0 : (chunks.chat - 1) * sizes.chat + chat.messages.length);
-      this.logEntries = Math.max(this.logEntries, log === null ? 0 : (chunks.log - 1) * sizes.log + log.entries.length);
-      this.changed();
+      this.follow(this.need().version);
     } catch (error) {
       this.error = error instanceof Error ? error.message : String(error);
       this.changed();
@@ -70,10 +63,16 @@ export class Session extends Changes {
     this.stopFollowing = this.transport.follow<SessionChanged>(
       `${this.path}/live?version=${version}`,
       "changed",
-      (change) => this.take(change),
-      (yes) => {
-        this.connected = yes;
-        this.changed();
+      {
+        message: (change) => this.take(change),
+        connected: (yes) => {
+          this.connected = yes;
+          this.changed();
+        },
+        gone: () => {
+          this.error = "The session has been removed from the store.";
+          this.changed();
+        },
       },
     );
   }
@@ -92,7 +91,7 @@ export class Session extends Changes {
       return;
     }
     this.skeletonAsked = true;
-    const chunks = this.summary.chunks.skeleton;
+    const chunks = Math.max(this.summary.chunks.skeleton, Math.ceil(this.spans / this.summary.sizes.skeleton));
     let next = 0;
     const worker = async () => {
       while (next < chunks) {
@@ -161,6 +160,14 @@ export class Session extends Changes {
     return Math.max(this.skeleton.last, (summary.endedAt ?? summary.startedAt) - summary.startedAt);
   }
 
+  private loadSkeletonAgain(): void {
+    if (this.skeletonLoaded) {
+      this.skeletonAsked = false;
+      this.skeletonLoaded = false;
+      void this.loadSkeleton();
+    }
+  }
+
   private startAgain(): void {
     this.rows.outdateFrom(0);
     this.chat.outdateFrom(0);
@@ -206,6 +213,10 @@ export class Session extends Changes {
       if (change.skeleton.length > 0) {
         this.skeletonVersion += 1;
       }
+      if (change.many === true) {
+        this.rows.outdateFrom(0);
+        this.loadSkeletonAgain();
+      }
       if (change.spans > before) {
         touched.add(Math.floor(before / summary.sizes.rows));
       }
@@ -214,7 +225,7 @@ export class Session extends Changes {
         this.log.outdateFrom(Math.floor(this.logEntries / summary.sizes.log));
       }
       // A message shows the state of its tools, so an earlier one may have changed too.
-      if (change.chatMessages !== this.chatMessages || change.skeleton.length > 0) {
+      if (change.chatMessages !== this.chatMessages || change.skeleton.length > 0 || change.many === true) {
         this.chat.outdateFrom(0);
       }
     }
@@ -253,6 +264,8 @@ export class Session extends Changes {
     this.status = summary.status;
     this.writer = summary.writer ?? this.writer;
     this.spans = Math.max(this.spans, summary.counts.spans);
+    this.chatMessages = Math.max(this.chatMessages, summary.chatMessages ?? 0);
+    this.logEntries = Math.max(this.logEntries, summary.logEntries ?? 0);
     this.error = null;
     this.changed();
   }

@@ -1,5 +1,5 @@
 // The list of sessions, as it is now.
-import type { SessionRow, SessionsChanged } from "./api";
+import type { SessionRow, SessionsChanged, SessionsList } from "./api";
 import { Changes } from "./changes";
 import type { Transport } from "./transport";
 
@@ -8,6 +8,7 @@ export class Sessions extends Changes {
   loaded = false;
   error: string | null = null;
   connected = true;
+  private closed = false;
   private stop: (() => void) | null = null;
 
   constructor(private readonly transport: Transport) {
@@ -15,40 +16,41 @@ export class Sessions extends Changes {
   }
 
   async open(): Promise<void> {
-    this.stop = this.transport.follow<SessionsChanged>(
-      "api/live",
-      "sessions",
-      (change) => {
+    const version = await this.fetch();
+    if (this.closed) {
+      return;
+    }
+    this.stop = this.transport.follow<SessionsChanged>(version === undefined ? "api/live" : `api/live?version=${version}`, "sessions", {
+      message: (change) => {
         change.changed.forEach((row) => this.rows.set(row.id, row));
         change.gone.forEach((id) => this.rows.delete(id));
         this.changed();
       },
-      (yes) => {
-        if (yes && !this.connected) {
-          void this.fetch();
-        }
+      connected: (yes) => {
         this.connected = yes;
         this.changed();
       },
-    );
-    await this.fetch();
+      gone: () => undefined,
+    });
   }
 
   close(): void {
+    this.closed = true;
     this.stop?.();
   }
 
-  private async fetch(): Promise<void> {
+  private async fetch(): Promise<number | undefined> {
     try {
-      const { sessions } = await this.transport.json<{ sessions: SessionRow[] }>("api/sessions");
-      const here = new Set(sessions.map((row) => row.id));
-      [...this.rows.keys()].filter((id) => !here.has(id)).forEach((id) => this.rows.delete(id));
+      const { sessions, version } = await this.transport.json<SessionsList>("api/sessions");
       sessions.forEach((row) => this.rows.set(row.id, row));
       this.loaded = true;
       this.error = null;
+      return version;
     } catch (error) {
       this.error = error instanceof Error ? error.message : String(error);
+      return undefined;
+    } finally {
+      this.changed();
     }
-    this.changed();
   }
 }

@@ -1,13 +1,22 @@
 // Where documents come from: the server, or the script elements of a single file. The rest of the page does not know which.
-import type { Hit, SearchResult } from "./api";
+import type { Hit, SearchResult, SpanDetail } from "./api";
+import type { Span } from "./trace";
 
 export interface Transport {
   readonly mode: "served" | "file";
   json<T>(path: string): Promise<T>;
   text(path: string): Promise<string>;
   search(session: string, query: string, signal: AbortSignal): Promise<SearchResult>;
-  /** Calls back for each message until the returned function is called. `connected` says whether the page hears the server. */
-  follow<T>(path: string, event: string, message: (data: T) => void, connected: (yes: boolean) => void): () => void;
+  /** Calls back for each message until the returned function is called. */
+  follow<T>(path: string, event: string, told: Told<T>): () => void;
+}
+
+export interface Told<T> {
+  message(data: T): void;
+  /** Whether the page hears the server. */
+  connected(yes: boolean): void;
+  /** There is nothing to follow any more. */
+  gone(): void;
 }
 
 export class NotThere extends Error {}
@@ -36,11 +45,15 @@ class Served implements Transport {
     return (await this.get(`${sessionPath(session)}/search?q=${encodeURIComponent(query)}`, signal)).json() as Promise<SearchResult>;
   }
 
-  follow<T>(path: string, event: string, message: (data: T) => void, connected: (yes: boolean) => void): () => void {
+  follow<T>(path: string, event: string, told: Told<T>): () => void {
     const source = new EventSource(path);
-    source.addEventListener(event, (received) => message(JSON.parse((received as MessageEvent<string>).data) as T));
-    source.addEventListener("open", () => connected(true));
-    source.addEventListener("error", () => connected(false));
+    source.addEventListener(event, (received) => told.message(JSON.parse((received as MessageEvent<string>).data) as T));
+    source.addEventListener("gone", () => {
+      source.close();
+      told.gone();
+    });
+    source.addEventListener("open", () => told.connected(true));
+    source.addEventListener("error", () => told.connected(false));
     return () => source.close();
   }
 
@@ -66,15 +79,20 @@ async function reason(response: Response): Promise<string> {
   }
 }
 
+const SPANS_IN_CHUNK = 64;
+const CHILDREN = 1000;
+
 class SingleFile implements Transport {
   readonly mode = "file";
+
+  private parents: number[] | null = null;
 
   constructor(private readonly document: Document) {}
 
   async json<T>(path: string): Promise<T> {
     const span = /^(.*)\/span\/(\d+)$/.exec(path);
     if (span !== null) {
-      return this.within<T>(`${span[1]}/spans`, Number(span[2]), 64, "spans");
+      return this.detail(span[1] ?? "", Number(span[2])) as T;
     }
     const event = /^(.*)\/event\/(\d+)$/.exec(path);
     if (event !== null) {
@@ -95,9 +113,9 @@ class SingleFile implements Transport {
       if (element === null || signal.aborted) {
         return { hits, more: false };
       }
-      const { from, spans } = JSON.parse(element.textContent ?? "") as { from: number; spans: { index?: number; span: Record<string, unknown> }[] };
-      for (const [offset, detail] of spans.entries()) {
-        searchSpan(detail.span, detail.index ?? from + offset, wanted, hits);
+      const { from, spans } = JSON.parse(element.textContent ?? "") as { from: number; spans: Span[] };
+      for (const [offset, span] of spans.entries()) {
+        searchSpan(span, from + offset, wanted, hits);
         if (hits.length >= 500) {
           return { hits: hits.slice(0, 500), more: true };
         }
@@ -110,13 +128,37 @@ class SingleFile implements Transport {
     return () => undefined;
   }
 
-  private within<T>(path: string, index: number, size: number, list: string): T {
-    const chunk = JSON.parse(this.held(`${path}/${Math.floor(index / size)}`)) as Record<string, T[]> & { from: number };
-    const found = chunk[list]?.[index - chunk.from];
-    if (found === undefined) {
-      throw new NotThere(`${path}: ${index} is not in this file`);
+  /** What the server answers for one span, put together from the chunks. */
+  private detail(base: string, index: number): SpanDetail {
+    const { from, spans } = JSON.parse(this.held(`${base}/spans/${Math.floor(index / SPANS_IN_CHUNK)}`)) as { from: number; spans: Span[] };
+    const span = spans[index - from];
+    if (span === undefined) {
+      throw new NotThere(`span ${index} is not in this file`);
     }
-    return found;
+    const parents = this.parentsOf(base);
+    const parent = parents[index] ?? -1;
+    const children: number[] = [];
+    const siblings: { previous: number | null; next: number | null } = { previous: null, next: null };
+    for (const [other, above] of parents.entries()) {
+      if (above === index) {
+        children.push(other);
+      } else if (above === parent && other < index && parent >= 0) {
+        siblings.previous = other;
+      } else if (above === parent && other > index && siblings.next === null && parent >= 0) {
+        siblings.next = other;
+      }
+    }
+    return { index, span, parent, children: children.slice(0, CHILDREN), siblings };
+  }
+
+  private parentsOf(base: string): number[] {
+    if (this.parents === null) {
+      this.parents = [];
+      for (let chunk = 0, element = this.element(`${base}/skeleton/0`); element !== null; chunk += 1, element = this.element(`${base}/skeleton/${chunk}`)) {
+        this.parents.push(...(JSON.parse(element.textContent ?? "") as { parent: number[] }).parent);
+      }
+    }
+    return this.parents;
   }
 
   private rawEvent<T>(base: string, seq: number): T {
@@ -125,8 +167,8 @@ class SingleFile implements Transport {
       if (element === null) {
         throw new NotThere(`event ${seq} is not in this file`);
       }
-      const { entries } = JSON.parse(element.textContent ?? "") as { entries: { seq?: number }[] };
-      const found = entries.find((entry) => entry.seq === seq);
+      const { events } = JSON.parse(element.textContent ?? "") as { events: { seq?: number }[] };
+      const found = events.find((event) => event.seq === seq);
       if (found !== undefined) {
         return found as T;
       }
@@ -148,8 +190,8 @@ class SingleFile implements Transport {
 
 const AROUND = 60;
 
-function searchSpan(span: Record<string, unknown>, index: number, wanted: string, hits: Hit[]): void {
-  for (const field of ["name", "spanId", "statusMessage", "input", "output", "attributes"]) {
+function searchSpan(span: Span, index: number, wanted: string, hits: Hit[]): void {
+  for (const field of ["name", "spanId", "statusMessage", "input", "output", "attributes"] as const) {
     const value = span[field];
     if (value === undefined) {
       continue;

@@ -21,6 +21,7 @@ export async function openPage(browser, url, { width = 1280, height = 800, dark 
   const page = await browser.newPage();
   await page.setViewport({ width, height });
   await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: dark ? "dark" : "light" }]);
+  page.setDefaultTimeout(8000);
   page.problems = [];
   page.requested = [];
   page.on("pageerror", (error) => page.problems.push(`error: ${error.message ?? error}`));

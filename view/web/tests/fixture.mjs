@@ -132,6 +132,7 @@ export function documents(made) {
     files: [...new Set(tools.map((span) => span.input?.file_path).filter(Boolean))].map((path) => ({ path, reads: 1, writes: path.endsWith("0.rs") ? 1 : 0, spans: [2] })),
     commands: spans.flatMap((span, index) => (span.input?.command ? [{ command: span.input.command, status: STATUS[span.status], span: index }] : [])),
     overTime: { t0: START, step, cost: buckets.map((b) => b.cost), input: buckets.map((b) => b.input), output: buckets.map((b) => b.output) },
+    logEntries: log.length, chatMessages: chat.length,
     criticalPath: spans.map((_, index) => index).filter((index) => index % 3 !== 2).slice(0, 40),
     gaps: gapsOf(spans),
     chunks: { skeleton: chunks(spans, SIZES.skeleton), rows: chunks(spans, SIZES.rows), chat: chunks(chat, SIZES.chat), log: chunks(log, SIZES.log) }, sizes: SIZES,

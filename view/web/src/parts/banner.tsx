@@ -30,7 +30,7 @@ export function Banner({ session, wide }: { session: Session; wide: boolean }) {
         <strong>{crash === null ? "The process that wrote this is gone" : `Crashed: ${crash.reason}`}</strong>
         {crash?.signal && crash.signal !== crash.reason && <span class="chip">{crash.signal}</span>}
         {summary.unrecorded && <span class="chip" title="The store cannot be written">not recorded in the log yet</span>}
-        {!wide && <span class="brief">{open.length > 0 && `${number(open.length)} open`}{lost.length > 0 && ` · ${plural(lostCount(lost), "event")} lost`}</span>}
+        {!wide && <span class="brief">{open.length > 0 && `${number(crash?.openTotal ?? open.length)} open`}{lost.length > 0 && ` · ${plural(lostCount(lost), "event")} lost`}</span>}
       </div>
       {wide ? more : <details><summary>What was open, what is lost</summary>{more}</details>}
     </section>
@@ -40,6 +40,7 @@ export function Banner({ session, wide }: { session: Session; wide: boolean }) {
 function Particulars({ session, summary, open, lost, wide }: { session: Session; summary: SessionSummary; open: number[]; lost: Lost[]; wide: boolean }) {
   const { crash, sentences } = summary;
   const exception = crash?.exception ?? null;
+  const total = crash?.openTotal ?? open.length;
   return (
     <div class="particulars">
       {sentences?.ending && <p class="sentence">{sentences.ending}</p>}
@@ -53,7 +54,7 @@ function Particulars({ session, summary, open, lost, wide }: { session: Session;
         {crash?.lastEvent && (
           <span>Last event: <b class="mono" data-figure="last-event">#{number(crash.lastEvent.seq)} {crash.lastEvent.type}</b> at {clockMs(crash.lastEvent.time)}.</span>
         )}{" "}
-        <span>{open.length === 0 ? "No span was open." : `${plural(open.length, "span was", "spans were")} open: `}<OpenSpans session={session} open={open} /></span>{" "}
+        <span>{open.length === 0 ? "No span was open." : `${plural(total, "span was", "spans were")} open: `}<OpenSpans session={session} open={open} total={total} /></span>{" "}
         <span>{lost.length === 0 ? "No event is missing from the log." : lostSentence(lost)}</span>
       </p>
       {lost.length > 0 && <LostList lost={lost} open={wide} />}
@@ -62,13 +63,13 @@ function Particulars({ session, summary, open, lost, wide }: { session: Session;
   );
 }
 
-function OpenSpans({ session, open }: { session: Session; open: number[] }) {
+function OpenSpans({ session, open, total }: { session: Session; open: number[]; total: number }) {
   return (
     <>
       {open.slice(0, SHOWN).map((span, place) => (
         <span key={span}>{place > 0 && ", "}<SpanLink span={span}>{session.row(span)?.name || `span ${span}`}</SpanLink></span>
       ))}
-      {open.length > SHOWN && ` and ${number(open.length - SHOWN)} more`}
+      {total > SHOWN && ` and ${number(total - SHOWN)} more`}
       {open.length > 0 && "."}
     </>
   );

@@ -6,11 +6,11 @@ export function CopyButton({ text, label, small = false }: { text: () => string 
   const { say } = usePage();
   const copy = async () => {
     const done = await copyText(await text());
-    say(done ? `${label}: copied` : "The clipboard cannot be used here");
+    say(done ? "Copied" : "The clipboard cannot be used here");
   };
   return (
-    <button type="button" class={small ? "small quiet" : "quiet"} aria-label={`Copy ${label.toLowerCase()}`} title={`Copy ${label.toLowerCase()}`} onClick={() => void copy()}>
-      {small ? "Copy" : `Copy ${label.toLowerCase()}`}
+    <button type="button" class={small ? "small quiet" : "quiet"} aria-label={`Copy ${label}`} title={`Copy ${label}`} onClick={() => void copy()}>
+      {small ? "Copy" : `Copy ${label}`}
     </button>
   );
 }

@@ -4,7 +4,7 @@ import type { ChatTool, Message } from "../api";
 import { brief } from "../brief";
 import { useChanges } from "../changes";
 import { editsOf } from "../edits";
-import { clock, duration, plural } from "../format";
+import { clock, duration, number, plural } from "../format";
 import { useKeys } from "../keys";
 import { Markdown } from "../markdown";
 import { usePage } from "../page";
@@ -75,7 +75,7 @@ export function Chat({ session }: { session: Session }) {
 }
 
 function MessageBox({ session, message, position, total, current }: { session: Session; message: Message; position: number; total: number; current: boolean }) {
-  const { role, span, time, text, reasoning, tools, cut } = message;
+  const { role, span, time, text, reasoning, tools, toolsTotal, cut } = message;
   const special = role === "gap" || role === "crash";
   return (
     <article class={`message-box role-${role}${current ? " current" : ""}`} aria-posinset={position + 1} aria-setsize={total} aria-label={`${NAMES[role]}, message ${position + 1} of ${total}`}>
@@ -95,6 +95,7 @@ function MessageBox({ session, message, position, total, current }: { session: S
       {tools !== undefined && tools.length > 0 && (
         <div class="chat-tools" role="group" aria-label={plural(tools.length, "tool call")}>
           {tools.map((tool) => <Tool key={tool.span} session={session} tool={tool} />)}
+          {(toolsTotal ?? 0) > tools.length && <p class="muted small-text">and {number((toolsTotal ?? 0) - tools.length)} more calls, in the tree</p>}
         </div>
       )}
     </article>

@@ -22,16 +22,16 @@ export function Detail({ session, index }: { session: Session; index: number }) 
   const { detail, error } = useSpan(session, index);
   const close = () => go({ span: null }, true);
   return (
-    <aside class="detail" aria-label="Span">
+    <section class="detail" aria-label="Span">
       <div class="detail-head">
         <h2 class="ellipsis">{detail === undefined ? (session.row(index)?.name ?? `Span ${index}`) : detail.span.name || "(no name)"}</h2>
-        <CopyButton small label="Link to this span" text={() => `${location.href.split("#")[0]}${routeHash({ ...route, span: index })}`} />
+        <CopyButton small label="a link to this span" text={() => `${location.href.split("#")[0]}${routeHash({ ...route, span: index })}`} />
         <button type="button" class="quiet" aria-label="Close the span" title="Close (Esc)" onClick={close}>✕</button>
       </div>
       {error !== null && <p class="error-text" role="alert">{error}</p>}
       {detail !== undefined && <Body session={session} detail={detail} />}
       {detail === undefined && error === null && <p class="empty" role="status">Reading …</p>}
-    </aside>
+    </section>
   );
 }
 
@@ -64,7 +64,7 @@ function Body({ session, detail }: { session: Session; detail: SpanDetail }) {
       <Field session={session} detail={detail} field="input" title={edits.length > 0 ? "Input, as sent" : "Input"} markdown={span.kind === "session" || span.kind === "user-message"} folded={edits.length > 0} />
       <Field session={session} detail={detail} field="output" title="Output" markdown={span.kind !== "tool"} />
       <Field session={session} detail={detail} field="attributes" title="Attributes" markdown={false} />
-      <p class="buttons"><CopyButton label="Whole span as JSON" text={() => JSON.stringify(span, null, 2)} /></p>
+      <p class="buttons"><CopyButton label="the span as JSON" text={() => JSON.stringify(span, null, 2)} /></p>
     </div>
   );
 }
@@ -100,7 +100,7 @@ function Field({ session, detail, field, title, markdown, folded = false }: { se
   const text = () => (typeof value === "string" ? value : JSON.stringify(value, null, 2));
   const whole = () => (cut === undefined || transport.mode === "file" ? text() : session.wholeText(detail.index, field));
   return (
-    <Section title={title} copy={<CopyButton small label={title} text={whole} />} folded={folded}>
+    <Section title={title} copy={<CopyButton small label={`the ${field}`} text={whole} />} folded={folded}>
       {cut !== undefined && (
         <p class="muted small-text">
           Shown in part: {bytes(cut.bytes)} in all.{" "}

@@ -19,7 +19,7 @@ const POOL = 256;
 
 const TYPES = [
   "session-started", "run-started", "run-ended", "metadata", "span-started", "span-text", "span-attributes", "span-ended", "span",
-  "lifecycle-begun", "lifecycle-ended", "evidence", "note", "session-ended", "crashed",
+  "lifecycle-begun", "lifecycle-ended", "evidence", "note", "session-ended", "crashed", "malformed", "unknown",
 ];
 
 export function Log({ session }: { session: Session }) {
@@ -62,12 +62,12 @@ export function Log({ session }: { session: Session }) {
     setCursor(next);
     virtual.scrollToIndex(next);
     const moved = entry(next);
-    if (openSeq !== null && moved !== undefined && !isGap(moved)) {
+    if (openSeq !== null && moved !== undefined && !isGap(moved) && moved.seq !== null) {
       setOpenSeq(moved.seq);
     }
   };
   const toggle = (shown: LogEntry | undefined) => {
-    if (shown !== undefined && !isGap(shown)) {
+    if (shown !== undefined && !isGap(shown) && shown.seq !== null) {
       setOpenSeq(openSeq === shown.seq ? null : shown.seq);
     }
   };
@@ -115,10 +115,11 @@ export function Log({ session }: { session: Session }) {
                   </div>
                 );
               }
+              const isOpen = shown.seq !== null && openSeq === shown.seq;
               return (
-                <div key={slot(item.index)} {...common} aria-selected={openSeq === shown.seq} class={`log-row type-${shown.type}${item.index === cursor ? " cursor" : ""}${openSeq === shown.seq ? " selected" : ""}`}
+                <div key={slot(item.index)} {...common} aria-selected={isOpen} class={`log-row type-${shown.type}${item.index === cursor ? " cursor" : ""}${isOpen ? " selected" : ""}`}
                   onClick={() => { setCursor(item.index); toggle(shown); }}>
-                  <span role="gridcell" class="seq mono numeric">{number(shown.seq)}</span>
+                  <span role="gridcell" class="seq mono numeric">{shown.seq === null ? "–" : number(shown.seq)}</span>
                   <span role="gridcell" class="time mono muted">{clockMs(shown.time)}</span>
                   <span role="gridcell" class="type">{shown.type}</span>
                   <span role="gridcell" class="span-name" onClick={(event) => event.stopPropagation()}>
@@ -153,7 +154,7 @@ function RawEvent({ session, seq, close }: { session: Session; seq: number; clos
     <section class="raw" aria-label={`Event ${seq} as JSON`}>
       <div class="section-head">
         <h3>Event #{number(seq)}</h3>
-        <CopyButton small label="Event as JSON" text={() => text} />
+        <CopyButton small label="the event as JSON" text={() => text} />
         <button type="button" class="quiet" aria-label="Close the JSON" onClick={close}>✕</button>
       </div>
       <pre tabIndex={0}>{text.length > 200_000 ? `${text.slice(0, 200_000)}\n…` : text}</pre>

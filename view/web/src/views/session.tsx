@@ -78,8 +78,8 @@ export function SessionView({ session, help, theme }: { session: Session; help: 
         <h1 class="grow ellipsis" title={summary?.id}>{summary === null ? session.id : (summary.title ?? summary.id)}</h1>
         {summary !== null && <StatusBadge status={status} />}
         {session.status === "running" && transport.mode === "served" && (
-          <span class={`live ${session.connected ? "on" : "off"}`} title={session.connected ? "What is written appears here at once" : "Not connected to tracewal view"}>
-            {session.connected ? "live" : "not connected"}
+          <span class={`live ${session.connected === null ? "" : session.connected ? "on" : "off"}`} title={session.connected ? "What is written appears here at once" : "Not connected to tracewal view"}>
+            {session.connected === null ? "…" : session.connected ? "live" : "not connected"}
           </span>
         )}
         <button type="button" class="search-button" onClick={() => setSearching(true)} title="Search (/)">
@@ -87,38 +87,40 @@ export function SessionView({ session, help, theme }: { session: Session; help: 
         </button>
         <ChromeButtons help={help} theme={theme} />
       </header>
-      {summary !== null && (
-        <p class="facts-line muted small-text">
-          <span title="Started">{dateTime(summary.startedAt)}</span>
-          <span title="Duration">{duration(session.status === "running" && session.writer === "alive" ? session.now() : summary.summary.duration)}</span>
-          <span>{plural(summary.counts.generations, "model call")}</span>
-          <span>{plural(summary.counts.tools, "tool call")}</span>
-          <span title="Tokens">{shortNumber(summary.summary.totalTokens)} tokens</span>
-          <span title="Cost">{money(summary.summary.totalCost)}</span>
-          {summary.counts.errors > 0 && <span class="error-text">{plural(summary.counts.errors, "error")}</span>}
-          {summary.counts.interrupted > 0 && <span class="interrupted-text">{summary.counts.interrupted} interrupted</span>}
-        </p>
-      )}
-      <Banner session={session} wide={tab === "summary"} />
-      {session.error !== null && <p class="banner lost" role="alert">{session.error}</p>}
-      <div class="tabs" role="tablist" aria-label="Views of the session" ref={tabs} onKeyDown={choose}>
-        {TABS.map((name, place) => (
-          <button key={name} id={`tab-${name}`} type="button" role="tab" aria-selected={tab === name} aria-controls="view" tabIndex={tab === name ? 0 : -1} onClick={() => go({ tab: name })} title={`${LABELS[name]} (${place + 1})`}>
-            {LABELS[name]}
-          </button>
-        ))}
-      </div>
-      <div class={`body${span === null ? "" : " with-detail"}`}>
-        <main class="main"><div id="view" class={`view view-${tab}`} role="tabpanel" aria-labelledby={`tab-${tab}`}>
-          {summary === null && session.error === null && <p class="empty" role="status">Reading the log …</p>}
-          {summary !== null && tab === "summary" && <Summary session={session} summary={summary} />}
-          {summary !== null && (tab === "waterfall" || tab === "tree") && <SpanGrid key={tab} session={session} timeline={tab === "waterfall"} hits={new Set(hitSpans)} />}
-          {summary !== null && tab === "chat" && <Chat session={session} />}
-          {summary !== null && tab === "log" && <Log session={session} />}
-        </div></main>
-        {span !== null && summary !== null && <Detail key={span} session={session} index={span} />}
-        {searching && <Search session={session} close={() => setSearching(false)} found={setFound} />}
-      </div>
+      <main class="main">
+        {summary !== null && (
+          <p class="facts-line muted small-text" role="group" aria-label="In short" tabIndex={0}>
+            <span title="Started">{dateTime(summary.startedAt)}</span>
+            <span title="Duration">{duration(session.status === "running" && session.writer === "alive" ? session.now() : summary.summary.duration)}</span>
+            <span>{plural(summary.counts.generations, "model call")}</span>
+            <span>{plural(summary.counts.tools, "tool call")}</span>
+            <span title="Tokens">{shortNumber(summary.summary.totalTokens)} tokens</span>
+            <span title="Cost">{money(summary.summary.totalCost)}</span>
+            {summary.counts.errors > 0 && <span class="error-text">{plural(summary.counts.errors, "error")}</span>}
+            {summary.counts.interrupted > 0 && <span class="interrupted-text">{summary.counts.interrupted} interrupted</span>}
+          </p>
+        )}
+        <Banner session={session} wide={tab === "summary"} />
+        {session.error !== null && <p class="banner lost" role="alert">{session.error}</p>}
+        <div class="tabs" role="tablist" aria-label="Views of the session" ref={tabs} onKeyDown={choose}>
+          {TABS.map((name, place) => (
+            <button key={name} id={`tab-${name}`} type="button" role="tab" aria-selected={tab === name} aria-controls="view" tabIndex={tab === name ? 0 : -1} onClick={() => go({ tab: name })} title={`${LABELS[name]} (${place + 1})`}>
+              {LABELS[name]}
+            </button>
+          ))}
+        </div>
+        <div class={`body${span === null ? "" : " with-detail"}`}>
+          <div id="view" class={`view view-${tab}`} role="tabpanel" aria-labelledby={`tab-${tab}`}>
+            {summary === null && session.error === null && <p class="empty" role="status">Reading the log …</p>}
+            {summary !== null && tab === "summary" && <Summary session={session} summary={summary} />}
+            {summary !== null && (tab === "waterfall" || tab === "tree") && <SpanGrid key={tab} session={session} timeline={tab === "waterfall"} hits={new Set(hitSpans)} />}
+            {summary !== null && tab === "chat" && <Chat session={session} />}
+            {summary !== null && tab === "log" && <Log session={session} />}
+          </div>
+          {span !== null && summary !== null && <Detail key={span} session={session} index={span} />}
+          {searching && <Search session={session} close={() => setSearching(false)} found={setFound} />}
+        </div>
+      </main>
     </div>
   );
 }
