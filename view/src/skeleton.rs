@@ -33,9 +33,9 @@ impl SpanState {
 }
 
 /// One span as a bar.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Bar {
-    /// The number of the span.
+    /// The number of the span, in its fold.
     pub(crate) number: u32,
     /// `u32::MAX`: it is the root.
     pub(crate) parent: u32,
@@ -44,6 +44,14 @@ pub(crate) struct Bar {
     pub(crate) end_ns: Option<i64>,
     pub(crate) kind: SpanKind,
     pub(crate) state: SpanState,
+}
+
+/// Whether they look the same.
+impl PartialEq for Bar {
+    fn eq(&self, other: &Self) -> bool {
+        let look = |bar: &Bar| (bar.parent, bar.start_ns, bar.end_ns, bar.kind, bar.state);
+        look(self) == look(other)
+    }
 }
 
 impl Bar {
@@ -84,8 +92,9 @@ impl Skeleton {
         changed.filter_map(|(position, _)| Some((position, self.bars.get(position)?)))
     }
 
-    /// Becomes that of a fold that has read on, at this version. `died_at`: its writer died then, and that has not been recorded. `false`:
-    /// a position is no longer that of the same span.
+    /// Becomes that of a fold that has read on, or of another one that has read the same log and maybe more of it, at this version.
+    /// `died_at`: its writer died then, and that has not been recorded. `false`: a position is no longer that of the same span, as far as
+    /// numbers of one fold can tell.
     pub(crate) fn update(
         &mut self,
         fold: &Fold,
@@ -107,10 +116,12 @@ impl Skeleton {
                 Some(parent) => bar(number, parent, &known, &row, died_at),
             };
             match (self.bars.get_mut(position), self.changed.get_mut(position)) {
-                (Some(before), _) if *before == bar => {}
                 (Some(before), Some(changed)) => {
                     is_same &= before.number == number;
-                    (*before, *changed) = (bar, version);
+                    if *before != bar {
+                        *changed = version;
+                    }
+                    *before = bar;
                 }
                 _ => {
                     self.bars.push(bar);

@@ -31,6 +31,8 @@ pub struct Trace {
     anew_at: u64,
     /// When the crash of its writer was last tried to be recorded.
     recovered: Option<Instant>,
+    /// How often its log has been read from the beginning again.
+    read_anew: u64,
 }
 
 /// How long to wait before a crash that could not be recorded is tried again.
@@ -100,9 +102,10 @@ impl Trace {
             version: 1,
             anew_at: 1,
             recovered: None,
+            read_anew: 0,
         };
         trace.recover()?;
-        trace.draw();
+        trace.draw(false);
         Ok(trace)
     }
 
@@ -111,7 +114,7 @@ impl Trace {
     /// # Errors
     /// When the log can't be read.
     pub fn catch_up(&mut self) -> Result<bool> {
-        let before = self.extent();
+        let (before, log) = (self.extent(), self.read_anew);
         // Asked before the log is read: what a writer wrote before it went is still seen.
         let is_live = self.store.is_live(&self.session);
         if is_live && self.is_live {
@@ -125,7 +128,7 @@ impl Trace {
         let is_changed = self.extent() != before || self.anew_at > self.version;
         if is_changed {
             self.version += 1;
-            self.draw();
+            self.draw(self.read_anew == log);
         }
         Ok(is_changed)
     }
@@ -145,6 +148,7 @@ impl Trace {
             self.anew_at = self.version + 1;
         }
         (self.log, self.fold, self.index, self.is_live) = (log, fold, index, is_live);
+        self.read_anew += 1;
         Ok(())
     }
 
@@ -164,11 +168,12 @@ impl Trace {
         Ok(())
     }
 
-    fn draw(&mut self) {
+    /// Draws the skeleton. `is_same_fold`: the fold is the one that it was drawn of before.
+    fn draw(&mut self, is_same_fold: bool) {
         self.spans = Spans::of(&self.fold);
         let died_at = self.is_unrecorded_crash().then(|| self.summary().ended_at.as_ns_i64());
         let is_same = self.skeleton.update(&self.fold, &self.spans, &self.index, self.version, died_at);
-        if !is_same {
+        if is_same_fold && !is_same {
             self.anew_at = self.version;
         }
     }

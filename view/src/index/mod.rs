@@ -22,12 +22,14 @@ use files::Files;
 use names::Names;
 use row::{Row, ToolCall, Usage};
 
-/// The last event of a run that is not its crash record.
+/// The last event of a run, up to its crash record.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct LastEvent {
     pub(crate) seq: u64,
     pub(crate) time: Time,
     pub(crate) name: &'static str,
+    /// A crash record came behind it: what comes then is not what it died of.
+    is_last: bool,
 }
 
 /// What is kept of a log.
@@ -91,10 +93,7 @@ impl Index {
             Some(Ok(event)) => event,
             _ => return,
         };
-        if !matches!(event, Event::Crashed(_)) {
-            let last = LastEvent { seq: entry.seq, time: entry.time, name: event.name() };
-            self.last_events.insert(entry.run, last);
-        }
+        self.note_last(entry, &event);
         let Some(facts) = Facts::of(&event, entry.time) else {
             self.chat.event(at, &event);
             return;
@@ -108,6 +107,17 @@ impl Index {
             let parent = parent.and_then(|id| fold.span_number(id));
             let text = facts.start.as_ref().and_then(|start| start.input);
             self.chat.span(number, parent, row.kind, text);
+        }
+    }
+
+    fn note_last(&mut self, entry: &Entry<'_>, event: &Event<'_>) {
+        if let Event::Crashed(crashed) = event {
+            if let Some(last) = self.last_events.get_mut(&crashed.run.unwrap_or(entry.run)) {
+                last.is_last = true;
+            }
+        } else if self.last_events.get(&entry.run).is_none_or(|last| !last.is_last) {
+            let last = LastEvent { seq: entry.seq, time: entry.time, name: event.name(), is_last: false };
+            self.last_events.insert(entry.run, last);
         }
     }
 

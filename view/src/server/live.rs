@@ -77,7 +77,8 @@ pub(super) fn session(
                 }
                 Ok(Err(error)) => {
                     shared.shelf.forget(lock(&trace).session());
-                    let event = Event::default().event("gone").data(error.to_string());
+                    let why = serde_json::json!({ "error": error.to_string() });
+                    let event = Event::default().event("gone").data(why.to_string());
                     return Some((Ok(event), (trace, shared, State::Over)));
                 }
                 Err(_) => return None,
