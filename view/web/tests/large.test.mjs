@@ -1,4 +1,4 @@
-// 100,000 spans and 200 MB; and a single file of nearly 50 MB.
+// 100,000 spans and 200 MB; and a single file of over 50 MB.
 import assert from "node:assert/strict";
 import { statSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
@@ -51,13 +51,13 @@ describe("large sessions", () => {
     }
   });
 
-  it("opens a file of nearly 50 MB in three seconds", async () => {
+  it("opens a file of over 50 MB in three seconds", async () => {
     await store.record("file", turns(10_000, 2000), "--end", "completed");
     const file = store.exportHtml("file");
     const size = statSync(file).size / 1e6;
     const { page, ms } = await firstPaint(browser, pathToFileURL(file).href, ".tile-value");
     console.log(`# a file of ${size.toFixed(1)} MB is painted after ${Math.round(ms)} ms`);
-    assert.ok(size > 30 && size < 60, `${size} MB`);
+    assert.ok(size > 50 && size < 70, `${size} MB`);
     assert.ok(ms < 3000, `${ms} ms`);
     await page.close();
   });
