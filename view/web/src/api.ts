@@ -103,7 +103,7 @@ export interface FileTouched {
 
 export interface CommandRun {
   command: string;
-  status: string;
+  status: number;
   span: number;
 }
 
@@ -179,7 +179,7 @@ export interface Row {
   id: string;
   name: string;
   kind: string;
-  status: string;
+  status: number;
   start: number;
   end: number;
   model?: string | null;
@@ -206,7 +206,7 @@ export interface SpanDetail {
 export interface ChatTool {
   span: number;
   name: string;
-  status: string;
+  status: number;
   inputPreview?: string | null;
   outputPreview?: string | null;
 }

@@ -5,7 +5,6 @@ import { createServer } from "node:http";
 import { pathToFileURL } from "node:url";
 
 const SIZES = { skeleton: 4096, rows: 256, chat: 64, log: 256 };
-const STATUS = ["ok", "error", "interrupted", "running"];
 const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const START = Date.UTC(2026, 2, 15, 10, 0, 0);
@@ -84,7 +83,7 @@ export function documents(made) {
     if (span.kind === 1) {
       chat.push({
         role: "assistant", span: index, time: START + span.start, text: span.output, ...(index === 1 ? { reasoning: "The user wants *CI* fixed." } : {}),
-        tools: children[index].map((tool) => ({ span: tool, name: spans[tool].name, status: STATUS[spans[tool].status], inputPreview: preview(spans[tool].input), outputPreview: preview(spans[tool].output) })),
+        tools: children[index].map((tool) => ({ span: tool, name: spans[tool].name, status: spans[tool].status, inputPreview: preview(spans[tool].input), outputPreview: preview(spans[tool].output) })),
       });
     }
   });
@@ -104,7 +103,7 @@ export function documents(made) {
     return { tool, calls: of.length, errors: of.filter((span) => span.status === 1).length, interrupted: of.filter((span) => span.status === 2).length, duration: sum(of, (span) => span.end - span.start) };
   });
   const row = (span, index) => ({
-    id: `span-${index}`, name: span.name, kind: ["session", "generation", "tool", "text"][span.kind], status: STATUS[span.status], start: START + span.start, end: START + span.end,
+    id: `span-${index}`, name: span.name, kind: ["session", "generation", "tool", "text"][span.kind], status: span.status, start: START + span.start, end: START + span.end,
     model: span.model ?? null, tokens: span.tokens ?? null, cost: span.cost ?? null, error: span.error ?? null, preview: preview(span.input ?? span.output),
   });
   const summary = {
@@ -130,7 +129,7 @@ export function documents(made) {
     errors: spans.flatMap((span, index) => (span.status === 1 ? [{ span: index, name: span.name, message: span.error ?? "" }] : [])).slice(0, 100),
     loops: tools.length > 5 ? [{ tool: "bash", input: '{"command":"make test"}', count: 4, spans: [3, 4, 5] }] : [],
     files: [...new Set(tools.map((span) => span.input?.file_path).filter(Boolean))].map((path) => ({ path, reads: 1, writes: path.endsWith("0.rs") ? 1 : 0, spans: [2] })),
-    commands: spans.flatMap((span, index) => (span.input?.command ? [{ command: span.input.command, status: STATUS[span.status], span: index }] : [])),
+    commands: spans.flatMap((span, index) => (span.input?.command ? [{ command: span.input.command, status: span.status, span: index }] : [])),
     overTime: { t0: START, step, cost: buckets.map((b) => b.cost), input: buckets.map((b) => b.input), output: buckets.map((b) => b.output) },
     logEntries: log.length, chatMessages: chat.length,
     criticalPath: spans.map((_, index) => index).filter((index) => index % 3 !== 2).slice(0, 40),

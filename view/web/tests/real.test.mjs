@@ -61,6 +61,7 @@ describe("real sessions", { skip: DATA === null ? "SKIPPED: there is no ../share
         text: Object.fromEntries([...document.querySelectorAll("[data-figure]")].map((each) => [each.dataset.figure, each.textContent])),
         tables: Object.fromEntries([...document.querySelectorAll(".summary [role=group][aria-label]")].map((each) => [each.getAttribute("aria-label"),
           [...each.querySelectorAll("tbody tr")].map((row) => [...row.children].map((cell) => ({ text: cell.textContent.trim(), exact: cell.title })))])),
+        charts: [...document.querySelectorAll(".chart [role=img]")].map((chart) => chart.getAttribute("aria-label")),
         titles: [...document.querySelectorAll(".card > h2")].map((title) => title.textContent),
       }));
       for (const name of ["generations", "tools", "errors", "spans", "tokens"]) {
@@ -77,6 +78,13 @@ describe("real sessions", { skip: DATA === null ? "SKIPPED: there is no ../share
       const tools = (shown.tables["By tool"] ?? []).map((row) => ({ tool: row[0].text, calls: whole(row[1]), errors: whole(row[2]) }));
       assert.deepEqual(sortedBy(tools, "tool"), sortedBy(counted.byTool, "tool"), `${session}: by tool`);
       compared += models.length * 4 + tools.length * 2;
+      if (counted.tokens > 0) {
+        const { input, output, cacheRead, cacheWrite } = counted.classes;
+        const [, shownInput, shownOutput] = /input with cache reaches ([0-9,]+), output reaches ([0-9,]+)/.exec(shown.charts.find((label) => label.startsWith("Tokens")));
+        assert.equal(Number(shownInput.replaceAll(",", "")), input + cacheRead + cacheWrite, `${session}: input over time`);
+        assert.equal(Number(shownOutput.replaceAll(",", "")), output, `${session}: output over time`);
+        compared += 2;
+      }
       const commands = shown.titles.map((title) => /^Commands \(([0-9,]+)\)$/.exec(title)).find(Boolean);
       assert.equal(commands === undefined ? 0 : Number(commands[1].replaceAll(",", "")), counted.commands, `${session}: commands`);
       compared += 1;

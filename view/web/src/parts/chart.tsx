@@ -1,7 +1,7 @@
 // Lines over time, by uPlot; the same numbers are in the table beside them for whoever cannot see a picture.
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
-import { offset } from "../format";
+import { number, offset } from "../format";
 import { colour } from "../theme";
 
 export interface Line {
@@ -51,7 +51,7 @@ export function Chart({ title, times, lines, format }: Props) {
   return (
     <figure class="chart">
       <figcaption>{title} <span class="chart-legend">{lines.map((line) => <span key={line.label}><i class={`swatch ${line.colour}`} /> {line.label}</span>)}</span></figcaption>
-      <div ref={place} role="img" aria-label={`${title}: ${lines.map((line) => `${line.label} reaches ${format(line.values.at(-1) ?? 0)}`).join(", ")}`} />
+      <div ref={place} role="img" aria-label={`${title}: ${lines.map((line) => `${line.label} reaches ${number(line.values.at(-1) ?? 0)}`).join(", ")}`} />
     </figure>
   );
 }

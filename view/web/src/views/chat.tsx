@@ -9,7 +9,7 @@ import { useKeys } from "../keys";
 import { Markdown } from "../markdown";
 import { usePage } from "../page";
 import { Edits } from "../parts/diff";
-import { statusSign } from "../parts/status";
+import { stateName, statusSign } from "../parts/status";
 import { SpanLink } from "../parts/tools";
 import { Value } from "../parts/value";
 import type { Session } from "../session";
@@ -90,7 +90,7 @@ function MessageBox({ session, message, position, total, current }: { session: S
           <Markdown text={reasoning} />
         </details>
       )}
-      {text && (special || role === "note" || role === "tool" ? <p class="plain">{text}</p> : <Markdown text={text} />)}
+      {text && text.trim() !== "" && (special || role === "note" || role === "tool" ? <p class="plain">{text}</p> : <Markdown text={text} />)}
       {Boolean(cut) && span !== null && span !== undefined && <p class="muted small-text">Shown in part. <SpanLink span={span}>All of it</SpanLink></p>}
       {tools !== undefined && tools.length > 0 && (
         <div class="chat-tools" role="group" aria-label={plural(tools.length, "tool call")}>
@@ -118,10 +118,11 @@ function Tool({ session, tool }: { session: Session; tool: ChatTool }) {
       kept.delete(tool.span);
     }
   };
+  const state = stateName(tool.status);
   return (
-    <details class={`chat-tool is-${tool.status}`} open={open} onToggle={toggle}>
+    <details class={`chat-tool is-${state}`} open={open} onToggle={toggle}>
       <summary>
-        <span class={`sign ${tool.status}`} title={tool.status}>{statusSign(tool.status)}<span class="visually-hidden"> {tool.status}</span></span>
+        <span class={`sign ${state}`} title={state}>{statusSign(state)}<span class="visually-hidden"> {state}</span></span>
         <b class="tool-name">{tool.name || "(no name)"}</b>
         <span class="mono preview">{brief(tool.inputPreview ?? "")}</span>
         {!open && tool.outputPreview && <span class="mono preview result muted">{brief(tool.outputPreview)}</span>}

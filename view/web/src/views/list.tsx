@@ -101,7 +101,7 @@ export function SessionList({ sessions, help, theme }: { sessions: Sessions; hel
           <label class="date">to <input type="date" value={filter.to} onInput={set("to")} /></label>
         </form>
         <p class="muted small-text totals" role="status">
-          {sessions.loaded ? `${shown.length === all.length ? "" : `${number(shown.length)} of `}${plural(all.length, "session")} · ${money(cost)}` : "Reading the store …"}
+          {sessions.loaded ? `${shown.length === all.length ? "" : `${number(shown.length)} of `}${plural(all.length, "session")}${cost > 0 ? ` · ${money(cost)}` : ""}` : "Reading the store …"}
         </p>
         {sessions.error !== null && <p class="error-text" role="alert">{sessions.error}</p>}
         <div class={narrow ? "grid sessions narrow" : "grid sessions"} role="table" aria-label="Sessions" aria-rowcount={shown.length + 1}>
@@ -154,7 +154,7 @@ function Cells({ row }: { row: SessionRow }) {
       <div class="cell c-duration numeric" role="cell">{duration(row.duration)}</div>
       <div class="cell c-spans numeric" role="cell">{number(row.spans)}{(row.errors ?? 0) > 0 && <span class="error-text" title={plural(row.errors ?? 0, "error")}> · {row.errors} ✕</span>}</div>
       <div class="cell c-tokens numeric" role="cell">{totalTokens(row.tokens) === null ? "–" : shortNumber(totalTokens(row.tokens) ?? 0)}</div>
-      <div class="cell c-cost numeric" role="cell">{money(row.cost, row.costEstimated)}</div>
+      <div class="cell c-cost numeric" role="cell">{row.cost === 0 && (totalTokens(row.tokens) ?? 0) > 0 ? "–" : money(row.cost, row.costEstimated)}</div>
     </>
   );
 }

@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Hit } from "../api";
 import { useChanges } from "../changes";
-import { dateTime, duration, money, plural, shortNumber } from "../format";
+import { dateTime, duration, plural, shortNumber } from "../format";
 import { useKeys } from "../keys";
 import { usePage } from "../page";
 import { Banner } from "../parts/banner";
@@ -14,7 +14,7 @@ import { Detail } from "./detail";
 import { SpanGrid } from "./grid";
 import { Log } from "./log";
 import { Search } from "./search";
-import { Summary } from "./summary";
+import { costOf, Summary } from "./summary";
 
 const LABELS: Record<Tab, string> = { summary: "Summary", waterfall: "Waterfall", tree: "Tree", chat: "Chat", log: "Log" };
 
@@ -95,7 +95,7 @@ export function SessionView({ session, help, theme }: { session: Session; help: 
             <span>{plural(summary.counts.generations, "model call")}</span>
             <span>{plural(summary.counts.tools, "tool call")}</span>
             <span title="Tokens">{shortNumber(summary.summary.totalTokens)} tokens</span>
-            <span title="Cost">{money(summary.summary.totalCost)}</span>
+            {summary.summary.totalCost > 0 && <span title="Cost">{costOf(summary)}</span>}
             {summary.counts.errors > 0 && <span class="error-text">{plural(summary.counts.errors, "error")}</span>}
             {summary.counts.interrupted > 0 && <span class="interrupted-text">{summary.counts.interrupted} interrupted</span>}
           </p>

@@ -6,6 +6,7 @@ import { duration, money, number, plural, shortNumber, totalTokens } from "../fo
 import { Markdown } from "../markdown";
 import { Card } from "../parts/card";
 import { Chart } from "../parts/chart";
+import { stateName } from "../parts/status";
 import { SpanLink } from "../parts/tools";
 import type { Session } from "../session";
 import { Ending } from "./ending";
@@ -20,14 +21,14 @@ export function Summary({ session, summary }: { session: Session; summary: Sessi
     <div class="summary" tabIndex={0} role="region" aria-label="Summary">
       <section class="tiles" aria-label="Figures">
         <Tile name="Duration" value={duration(long)} id="duration" raw={summary.summary.duration} />
-        <Tile name="Cost" value={money(summary.summary.totalCost)} id="cost" raw={summary.summary.totalCost} />
+        <Tile name="Cost" value={costOf(summary)} id="cost" raw={summary.summary.totalCost} note={costOf(summary) === "–" ? "none recorded" : ""} />
         <Tile name="Tokens" value={shortNumber(summary.summary.totalTokens)} id="tokens" raw={summary.summary.totalTokens}
           note={`${shortNumber(tokens.input)} in · ${shortNumber(tokens.output)} out · ${shortNumber(tokens.cacheRead + tokens.cacheWrite)} cache`} />
         <Tile name="Model calls" value={number(counts.generations)} id="generations" raw={counts.generations} />
         <Tile name="Tool calls" value={number(counts.tools)} id="tools" raw={counts.tools} />
         <Tile name="Errors" value={number(counts.errors)} id="errors" raw={counts.errors} tone={counts.errors > 0 ? "error" : ""} />
         <Tile name="Interrupted" value={number(counts.interrupted)} id="interrupted" raw={counts.interrupted} tone={counts.interrupted > 0 ? "interrupted" : ""} />
-        <Tile name="Spans · events" value={`${shortNumber(counts.spans)} · ${shortNumber(counts.events)}`} id="spans" raw={counts.spans} />
+        <Tile name="Spans" value={number(counts.spans)} id="spans" raw={counts.spans} note={plural(counts.events, "event")} />
       </section>
       <div class="columns">
         <div class="stack">
@@ -55,6 +56,12 @@ export function Summary({ session, summary }: { session: Session; summary: Sessi
       </div>
     </div>
   );
+}
+
+/** Tokens that cost nothing were not free: nobody wrote down what they cost. */
+export function costOf(summary: SessionSummary): string {
+  const { totalCost, totalTokens } = summary.summary;
+  return totalCost === 0 && totalTokens > 0 ? "–" : money(totalCost);
 }
 
 function Tile({ name, value, id, raw, note = "", tone = "" }: { name: string; value: string; id: string; raw: number; note?: string; tone?: string }) {
@@ -92,7 +99,7 @@ function OverTime({ summary }: { summary: SessionSummary }) {
   }, [data]);
   const cost = useMemo(() => (shown === null ? [] : [{ label: "cost", colour: "series-1", values: shown.cost }]), [shown]);
   const tokens = useMemo(() => (shown === null ? [] : [
-    { label: "input", colour: "series-2", values: shown.input },
+    { label: "input with cache", colour: "series-2", values: shown.input },
     { label: "output", colour: "series-3", values: shown.output },
   ]), [shown]);
   if (shown === null || summary.summary.totalTokens === 0) {
@@ -128,7 +135,7 @@ function ByModel({ summary }: { summary: SessionSummary }) {
             <td title={number(row.tokens.output ?? 0)}>{shortNumber(row.tokens.output ?? 0)}</td>
             <td title={`${number(row.tokens.cacheRead ?? 0)} read, ${number(row.tokens.cacheWrite ?? 0)} written`}>{shortNumber((row.tokens.cacheRead ?? 0) + (row.tokens.cacheWrite ?? 0))}</td>
             <td>{duration(row.duration)}</td>
-            <td>{money(row.cost)}</td>
+            <td>{row.cost === 0 ? "–" : money(row.cost)}</td>
           </tr>
         ))}
       </Table>
@@ -226,9 +233,9 @@ function Commands({ summary }: { summary: SessionSummary }) {
     <Card title={`Commands (${number(total)})`}>
       <ul class="rows commands">
         {summary.commands.slice(0, all ? undefined : FIRST).map((command, place) => (
-          <li key={place} class={`is-${command.status}`}>
+          <li key={place} class={`is-${stateName(command.status)}`}>
             <SpanLink span={command.span}><code class="two-lines">{command.command}</code></SpanLink>
-            {command.status !== "ok" && <span class={`${command.status}-text`}> {command.status}</span>}
+            {command.status !== 0 && <span class={`${stateName(command.status)}-text`}> {stateName(command.status)}</span>}
           </li>
         ))}
       </ul>

@@ -4,6 +4,8 @@ import { duration } from "../format";
 import type { Gap, Tick, TimeScale } from "../timescale";
 
 const CLOSEST_MS = 0.01;
+/** The least part of the view for which a gap is marked. */
+const NARROWEST = 0.008;
 
 export function useZoom(scale: TimeScale, active: boolean) {
   // Nothing chosen: the whole trace, however it grows.
@@ -108,7 +110,8 @@ export function GapBands({ scale, gaps, ticks, from, to }: { scale: TimeScale; g
         {gaps.map((gap) => {
           const left = part(scale.place(gap.from));
           const right = part(scale.place(gap.to));
-          return right <= left ? null : (
+          // Many short pauses would hide what they stand between.
+          return right - left < NARROWEST ? null : (
             <i key={gap.from} class="gap" title={`nothing ran for ${duration(gap.to - gap.from)}`} style={{ left: `${left * 100}%`, width: `${(right - left) * 100}%` }} />
           );
         })}
