@@ -79,12 +79,7 @@ impl Spans {
         let span = *self.order.get(position)?;
         if span == fold.root {
             let is_ended = fold.summary().status != crate::Status::Running;
-            return Some(KnownSpan {
-                parent: None,
-                kind: SpanKind::Session,
-                is_ended,
-                interrupted_at: None,
-            });
+            return Some(KnownSpan { parent: None, kind: SpanKind::Session, is_ended, interrupted_at: None });
         }
         let row = fold.spans.row(span)?;
         let is_ended = row.end().is_some();

@@ -9,7 +9,8 @@ use std::collections::HashSet;
 use proptest::prelude::*;
 use serde_json::Value;
 use support::events::{IDS, event, time};
-use support::{Log, slot, view_of};
+use support::{Log, reader, slot, view_of};
+use tracewal_compact::{Fold, Spans};
 use tracewal_format::event::Event;
 use tracewal_format::segment::SlotState;
 use tracewal_format::time::Time;
@@ -69,6 +70,24 @@ fn segments(steps: &[Step]) -> Vec<Vec<u8>> {
     log.finish()
 }
 
+/// The spans of the view, each rendered on its own, and in no order; and what stands behind them.
+fn one_by_one(segments: &[Vec<u8>]) -> String {
+    let mut log = reader(segments);
+    let Ok(fold) = Fold::of(&mut log);
+    let mut spans = Spans::of(&fold);
+    let mut rendered = vec![Vec::new(); spans.len()];
+    let (even, odd) = ((0..spans.len()).step_by(2), (1..spans.len()).step_by(2));
+    for position in odd.chain(even).rev() {
+        assert!(spans.render(&fold, &mut log, position, &mut rendered[position]).unwrap());
+        let known = spans.known(&fold, position).unwrap();
+        assert_eq!(spans.number(position).and_then(|number| spans.position(number)), Some(position));
+        assert_eq!(known.parent.is_none(), position == 0);
+    }
+    assert!(!spans.render(&fold, &mut log, spans.len(), &mut Vec::new()).unwrap());
+    let texts: Vec<String> = rendered.into_iter().map(|json| String::from_utf8(json).unwrap()).collect();
+    format!(",\"spans\":[{}]", texts.join(","))
+}
+
 /// The ids that events are about.
 fn mentioned(steps: &[Step]) -> HashSet<&str> {
     let about = |step: &'_ Step| match step {
@@ -96,6 +115,7 @@ proptest! {
         let json: Value = serde_json::from_str(&view.replace("1e999", "1")).unwrap();
 
         prop_assert_eq!(schema_check::faults(&json), [""; 0], "{}", view);
+        prop_assert!(view.contains(&one_by_one(&segments)), "spans on their own are others: {}", view);
         let spans = json["spans"].as_array().unwrap();
         let ids: Vec<&str> = spans.iter().map(|span| span["spanId"].as_str().unwrap()).collect();
         let known: HashSet<&str> = ids.iter().copied().collect();

@@ -91,8 +91,8 @@ impl Member {
 
     fn add(&mut self, token: Token<'_>) {
         let single;
-        let bytes = match token {
-            Token::Character(character) => character,
+        let mut bytes = match token {
+            Token::Text(text) => text,
             Token::Plain(byte) => {
                 single = [byte];
                 &single
@@ -100,11 +100,14 @@ impl Member {
             Token::Quote | Token::EndQuote => b"\"",
         };
         self.bytes += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        if matches!(token, Token::Character(_)) {
+        if matches!(token, Token::Text(_)) {
+            let room = self.text_max.saturating_sub(self.text);
             self.text = self.text.saturating_add(bytes.len());
-            if self.text > self.text_max {
+            if bytes.len() > room {
                 self.is_cut = true;
-                return;
+                // Where there are several, each is a byte.
+                let several = bytes.iter().all(|byte| byte.is_ascii() && *byte != b'\\');
+                bytes = bytes.get(..room).filter(|_| several).unwrap_or_default();
             }
         } else {
             self.text = 0;
@@ -210,9 +213,9 @@ impl Wanted {
                 let is_text = *self.is_text.get_or_insert(token == Token::Quote);
                 match token {
                     Token::Quote | Token::EndQuote if is_text => self.text.push(b"\"", &mut emit),
-                    Token::Character(character) if is_text => self.text.push(character, &mut emit),
+                    Token::Text(text) if is_text => self.text.push(text, &mut emit),
                     Token::Quote | Token::EndQuote => out.push(b'"'),
-                    Token::Character(character) => out.extend_from_slice(character),
+                    Token::Text(text) => out.extend_from_slice(text),
                     Token::Plain(byte) => out.push(byte),
                 }
             }
@@ -242,7 +245,8 @@ mod tests {
         extract.finish().unwrap().then(|| String::from_utf8(out).unwrap())
     }
 
-    const SPAN: &str = r#"{"a":"x\n\u00e9\"}","b":[1,{"c":"日本語😀\\","}":-1.5e3},"",null],"e":{},"tail":true}"#;
+    const SPAN: &str =
+        r#"{"a":"x\n\u00e9\"}","b":[1,{"c":"日本語😀\\","}":-1.5e3},"",null],"e":{},"tail":true}"#;
 
     #[test]
     fn what_is_short_stays_as_it_is() {
@@ -256,10 +260,11 @@ mod tests {
     fn texts_are_cut_between_characters() {
         for step in 1..=SPAN.len() {
             let (value, cuts) = cut(SPAN, step, 7, 1000);
-            let expected = json!({"a": "x\n", "b": [1, {"c": "日本", "}": -1500.0}, "", null], "e": {}, "tail": true});
+            let expected =
+                json!({"a": "x\n", "b": [1, {"c": "日本", "}": -1500.0}, "", null], "e": {}, "tail": true});
             assert_eq!(value, expected);
             let of = |field: &str, bytes| Cut { field: field.to_owned(), bytes, json: false };
-            assert_eq!(cuts, [of("a", 14), of("b", 45)]);
+            assert_eq!(cuts, [of("a", 14), of("b", 46)]);
         }
     }
 

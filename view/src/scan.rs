@@ -5,8 +5,8 @@
 pub(crate) enum Token<'a> {
     /// A string begins: its quote.
     Quote,
-    /// One character of a string, or one escape for one, whole.
-    Character(&'a [u8]),
+    /// What is inside a string, whole: characters of one byte each, or one other character, or one escape.
+    Text(&'a [u8]),
     /// A string ends: its quote.
     EndQuote,
     /// A byte outside of strings.
@@ -25,7 +25,18 @@ pub(crate) struct Scanner {
 
 impl Scanner {
     pub(crate) fn push(&mut self, bytes: &[u8], mut token: impl FnMut(Token<'_>)) {
-        for byte in bytes {
+        let mut rest = bytes;
+        while let Some((byte, behind)) = rest.split_first() {
+            if self.in_string && self.filled == 0 {
+                let is_plain = |byte: &u8| byte.is_ascii() && *byte != b'"' && *byte != b'\\';
+                let plain = rest.iter().position(|byte| !is_plain(byte)).unwrap_or(rest.len());
+                if let Some((text, behind)) = rest.split_at_checked(plain).filter(|_| plain > 0) {
+                    token(Token::Text(text));
+                    rest = behind;
+                    continue;
+                }
+            }
+            rest = behind;
             if !self.in_string {
                 self.in_string = *byte == b'"';
                 token(if self.in_string { Token::Quote } else { Token::Plain(*byte) });
@@ -38,12 +49,8 @@ impl Scanner {
                         token(Token::EndQuote);
                         continue;
                     }
-                    0x00..0x80 if *byte != b'\\' => {
-                        token(Token::Character(std::slice::from_ref(byte)));
-                        continue;
-                    }
-                    b'\\' => self.wanted = 2,
-                    0x80..0xE0 => self.wanted = 2,
+                    // A backslash is the first of two bytes, or of more.
+                    0x00..0xE0 => self.wanted = 2,
                     0xE0..0xF0 => self.wanted = 3,
                     _ => self.wanted = 4,
                 }
@@ -56,7 +63,7 @@ impl Scanner {
             }
             self.filled += 1;
             if self.filled == self.wanted {
-                token(Token::Character(self.unit.get(..self.filled).unwrap_or_default()));
+                token(Token::Text(self.unit.get(..self.filled).unwrap_or_default()));
                 self.filled = 0;
             }
         }
@@ -102,7 +109,7 @@ impl Members {
                 }
                 Token::Plain(b'{' | b'[') => *depth += 1,
                 Token::Plain(b'}' | b']') => *depth = depth.saturating_sub(1),
-                Token::Character(character) if !*in_value => key.extend_from_slice(character),
+                Token::Text(text) if !*in_value => key.extend_from_slice(text),
                 _ => {}
             }
             if *in_value {

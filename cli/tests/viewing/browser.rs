@@ -36,8 +36,7 @@ impl Viewer {
     pub fn start(scene: &Scene, args: &[&str]) -> Self {
         let mut all = vec!["view", "--no-open"];
         all.extend(args);
-        let mut child =
-            scene.command(&all).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = scene.command(&all).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().strip_prefix("http://").unwrap_or_else(|| panic!("{line:?}"));

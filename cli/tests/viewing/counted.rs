@@ -54,10 +54,10 @@ impl Counted {
         if let Some(root) = text("rootSpanId") {
             self.root = root;
         }
-        if let Some(model) = event["metadata"]["model"].as_str().or(event["model"].as_str()) {
-            if matches!(kind, "session-started" | "metadata") {
-                self.model = Some(model.to_owned());
-            }
+        if matches!(kind, "session-started" | "metadata")
+            && let Some(model) = event["metadata"]["model"].as_str().or(event["model"].as_str())
+        {
+            self.model = Some(model.to_owned());
         }
         let Some(id) = text("spanId") else { return };
         let time = event["time"].as_f64().unwrap();

@@ -45,7 +45,12 @@ fn only_the_right_host_origin_token_and_method_get_in() {
         (403, "GET", target.clone(), format!("{good}Origin: https://{host}\r\n")),
         (403, "GET", target.clone(), format!("{good}Origin: http://127.0.0.1:1\r\n")),
         (403, "GET", target.clone(), format!("{good}Origin: null\r\n")),
-        (403, "GET", target.clone(), format!("{good}Origin: http://{host}\r\nOrigin: http://evil.example\r\n")),
+        (
+            403,
+            "GET",
+            target.clone(),
+            format!("{good}Origin: http://{host}\r\nOrigin: http://evil.example\r\n"),
+        ),
         // Not the token.
         (404, "GET", "/".into(), good.clone()),
         (404, "GET", "/api/sessions".into(), good.clone()),
@@ -80,7 +85,13 @@ fn only_the_right_host_origin_token_and_method_get_in() {
 /// Every answer, also one that turns away, says so to the browser.
 fn guarded(response: &Response, target: &str) {
     let policy = response.header("content-security-policy").unwrap_or_else(|| panic!("{target}"));
-    for part in ["default-src 'none'", "script-src 'self'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"] {
+    for part in [
+        "default-src 'none'",
+        "script-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    ] {
         assert!(policy.contains(part), "{policy}");
     }
     assert!(!policy.contains("unsafe"));
@@ -102,7 +113,9 @@ fn no_session_is_found_by_a_path() {
     // Something that is not the store's.
     std::fs::create_dir(scene.dir.path().join("outside")).unwrap();
     let viewer = Viewer::start(&scene, &[]);
-    for id in ["..", "../..", "../../outside", "/etc", "s/../s", "", ".", "s\0", "\u{2028}", &"x".repeat(5000)] {
+    for id in
+        ["..", "../..", "../../outside", "/etc", "s/../s", "", ".", "s\0", "\u{2028}", &"x".repeat(5000)]
+    {
         for document in ["summary", "span/0", "live", "text/0/name"] {
             let response = viewer.ask(&format!("{}/{document}", path(id)));
             assert!([404, 414, 431].contains(&response.status), "{id:?}: {}", response.status);

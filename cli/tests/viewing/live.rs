@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::browser::{Stream, Viewer, path};
+use crate::browser::{Stream, Viewer};
 use crate::support::{Scene, json};
 
 /// A recorder that is told event by event, and says when each is safe.

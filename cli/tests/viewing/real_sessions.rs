@@ -136,7 +136,8 @@ fn summary_is(summary: &Value, row: &Value, counted: &Counted) {
     let named = shown.iter().filter(|file| touched.iter().any(|path| file["path"] == **path)).count();
     assert_eq!(named, files.len());
     let uses = |file: &&Value| file["reads"].as_u64().unwrap() + file["writes"].as_u64().unwrap();
-    let uses: u64 = shown.iter().filter(|file| files.iter().any(|path| file["path"] == **path)).map(|f| uses(&f)).sum();
+    let uses: u64 =
+        shown.iter().filter(|file| files.iter().any(|path| file["path"] == **path)).map(|f| uses(&f)).sum();
     assert_eq!(uses, u64::try_from(touched.len()).unwrap());
 }
 
@@ -194,7 +195,8 @@ fn spans_are(viewer: &Viewer, scene: &Scene, id: &str, summary: &Value, counted:
         let children: Vec<usize> =
             (1..spans.len()).filter(|child| parent[*child].to_string() == at.to_string()).collect();
         assert_eq!(shown["children"], serde_json::json!(children));
-        let siblings: Vec<usize> = (0..spans.len()).filter(|s| at > 0 && parent[*s].to_string() == parent[at].to_string()).collect();
+        let siblings: Vec<usize> =
+            (0..spans.len()).filter(|s| at > 0 && parent[*s].to_string() == parent[at].to_string()).collect();
         let here = siblings.iter().position(|s| *s == at);
         let previous = here.and_then(|here| here.checked_sub(1)).map(|before| siblings[before]);
         let next = here.and_then(|here| siblings.get(here + 1)).copied();
@@ -230,9 +232,9 @@ fn chat_is(viewer: &Viewer, id: &str, counted: &Counted) {
         if generation.output.is_none() && !generation.text.is_empty() {
             assert_eq!(message["text"], generation.text, "{message}");
         }
-        let tools: Vec<&str> = message["tools"].as_array().map_or(Vec::new(), |tools| {
-            tools.iter().map(|tool| tool["name"].as_str().unwrap()).collect()
-        });
+        let tools: Vec<&str> = message["tools"]
+            .as_array()
+            .map_or(Vec::new(), |tools| tools.iter().map(|tool| tool["name"].as_str().unwrap()).collect());
         let called = counted.of_kind("tool");
         let called = called.iter().filter(|tool| tool.parent.as_ref() == Some(&generation.id));
         assert_eq!(tools, called.map(|tool| tool.name.as_str()).collect::<Vec<_>>());

@@ -74,7 +74,8 @@ impl Page {
         // It stands before anything that it could keep from running.
         let first = |what: &str| self.text.find(what).unwrap();
         assert!(first("<meta http-equiv") < first("<script") && first("<meta http-equiv") < first("<style"));
-        for loads in ["script[src]", "link", "img", "iframe", "object", "embed", "base", "[onerror]", "form"] {
+        for loads in ["script[src]", "link", "img", "iframe", "object", "embed", "base", "[onerror]", "form"]
+        {
             assert!(self.select(loads).is_empty(), "{loads}");
         }
         assert_eq!(self.select("body")[0].attr("data-mode"), Some("file"));
@@ -136,10 +137,13 @@ fn the_file_has_the_documents_that_the_server_gives() {
         assert_eq!(text.replace("\\u003c", "<"), viewer.text(path), "{path}");
         compared += 1;
     }
-    for (document, list) in [("rows", "rows"), ("chat", "messages"), ("log", "entries"), ("raw", "events"), ("spans", "spans")] {
+    for (document, list) in
+        [("rows", "rows"), ("chat", "messages"), ("log", "entries"), ("raw", "events"), ("spans", "spans")]
+    {
         let served = viewer.json(&format!("{session}/summary"));
         let chunks = served["chunks"][if document == "raw" { "log" } else { document }].as_u64().unwrap();
-        let there = (0..chunks + 1).filter(|k| page.documents.contains_key(&format!("{session}/{document}/{k}")));
+        let there =
+            (0..chunks + 1).filter(|k| page.documents.contains_key(&format!("{session}/{document}/{k}")));
         assert_eq!(there.count() as u64, chunks, "{document} {list}");
     }
     let (mut file, mut served) =

@@ -64,7 +64,8 @@ fn hostile_text_comes_out_as_it_went_in_and_as_nothing_else() {
         rows.iter().filter(|row| row["kind"] == "tool").map(|row| row["name"].as_str().unwrap()).collect();
     assert_eq!(names[..HOSTILE.len()], *HOSTILE);
     let spans = viewer.chunks(&session, "spans", "spans");
-    let tool = |text: &str| spans.iter().find(|span| span["kind"] == "tool" && span["name"] == *text).unwrap();
+    let tool =
+        |text: &str| spans.iter().find(|span| span["kind"] == "tool" && span["name"] == *text).unwrap();
     for text in HOSTILE {
         assert_eq!(tool(text)["input"]["command"], **text);
         assert_eq!(tool(text)["output"], json!([text]));
@@ -75,7 +76,9 @@ fn hostile_text_comes_out_as_it_went_in_and_as_nothing_else() {
         assert_eq!((&message["text"], &message["reasoning"]), (&json!(text), &json!(text)));
     }
     // No document has a raw control character, or is anything but JSON.
-    for document in ["summary", "rows/0", "chat/0", "log/0", "raw/0", "spans/0", "span/1", "search?q=%3Cscript"] {
+    for document in
+        ["summary", "rows/0", "chat/0", "log/0", "raw/0", "spans/0", "span/1", "search?q=%3Cscript"]
+    {
         let response = viewer.ask(&format!("{session}/{document}"));
         assert_eq!(response.header("content-type"), Some("application/json"));
         assert!(response.body.iter().all(|byte| *byte >= 0x20), "{document}");
@@ -152,7 +155,10 @@ fn a_crash_says_why_and_what_was_open() {
     assert_eq!((&summary["status"], &summary["writer"]), (&json!("crashed"), &json!("dead")));
     let crash = &summary["crash"];
     assert_eq!(crash["reason"], "uncaught exception");
-    assert_eq!(crash["exception"], json!({"type": "TypeError", "message": "x is not a function", "stack": "at f"}));
+    assert_eq!(
+        crash["exception"],
+        json!({"type": "TypeError", "message": "x is not a function", "stack": "at f"})
+    );
     assert_eq!(crash["foundBy"], "exit-hook");
     assert_eq!(crash["open"], json!([1, 2]));
     assert_eq!(crash["lastEvent"]["seq"], 5);

@@ -25,7 +25,7 @@ impl Trace {
     ///
     /// # Errors
     /// [`NotFound`](ViewError::NotFound).
-    pub fn skeleton(&self, chunk: usize) -> Result<Vec<u8>> {
+    pub fn skeleton(&mut self, chunk: usize) -> Result<Vec<u8>> {
         let bars = self.skeleton.bars();
         let range = in_chunk(chunk, SIZES.skeleton, bars.len());
         let range = range.ok_or_else(|| ViewError::no(format!("chunk {chunk} of the skeleton")))?;

@@ -178,15 +178,16 @@ impl Trace {
         let mut current = None;
         let mut spans: Vec<usize> = Vec::new();
         let mut count = 0;
-        let mut over = |key: &Option<_>, spans: &[usize], count: usize, names: &crate::index::names::Names| {
-            if let Some((name, _)) = key
-                && count >= LOOP
-                && found.len() < LOOPS
-            {
-                let tool = names.text(*name).to_owned();
-                found.push(Repeated { tool, count, spans: spans.to_vec() });
-            }
-        };
+        let mut over =
+            |key: &Option<_>, spans: &[usize], count: usize, names: &crate::index::names::Names| {
+                if let Some((name, _)) = key
+                    && count >= LOOP
+                    && found.len() < LOOPS
+                {
+                    let tool = names.text(*name).to_owned();
+                    found.push(Repeated { tool, count, spans: spans.to_vec() });
+                }
+            };
         for (index, _, row) in tools {
             let key = Some((row.name, self.index.call(&row).map(|call| call.input)));
             if key != current {

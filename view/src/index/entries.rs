@@ -126,10 +126,7 @@ mod tests {
             entries.push(segment, offset, seq);
         }
         let all: Vec<Option<usize>> = (0..10).map(|seq| entries.of_seq(seq)).collect();
-        assert_eq!(
-            all,
-            [None, Some(0), Some(1), None, None, Some(3), Some(4), None, Some(5), None]
-        );
+        assert_eq!(all, [None, Some(0), Some(1), None, None, Some(3), Some(4), None, Some(5), None]);
         assert!(matches!(entries.at(2), Some(At::Loss(_))));
         assert!(matches!(entries.at(4), Some(At::Event { segment: 2, offset: 4096 })));
         let before: Vec<u64> = (0..7).map(|at| entries.seq_before(at)).collect();

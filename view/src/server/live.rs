@@ -136,8 +136,7 @@ pub(super) fn list(
             if let Ok(Ok(Some(change))) = looked.await {
                 since = Some(change.version);
                 if let Ok(data) = serde_json::to_string(&change) {
-                    let event =
-                        Event::default().event("sessions").id(change.version.to_string()).data(data);
+                    let event = Event::default().event("sessions").id(change.version.to_string()).data(data);
                     return Some((Ok(event), (shared, since)));
                 }
             }

@@ -54,9 +54,7 @@ impl Write for Pieces {
 }
 
 /// A body that `write` writes on a thread of its own. What goes wrong before anything was sent is the error; later, the body breaks off.
-pub(super) async fn body(
-    write: impl FnOnce(&mut dyn Write) -> Result<()> + Send + 'static,
-) -> Result<Body> {
+pub(super) async fn body(write: impl FnOnce(&mut dyn Write) -> Result<()> + Send + 'static) -> Result<Body> {
     let (to, mut from) = channel(WAITING);
     let runtime = Handle::current();
     tokio::task::spawn_blocking(move || {
