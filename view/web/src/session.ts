@@ -148,6 +148,13 @@ export class Session extends Changes {
     return this.transport.json(`${this.path}/event/${seq}`);
   }
 
+  /** Where the time axis ends, in milliseconds from the session's start. */
+  extent(): number {
+    const { last, lastInterrupted } = this.skeleton;
+    const ended = this.summary === null ? 0 : (this.summary.endedAt ?? this.summary.startedAt) - this.summary.startedAt;
+    return Math.max(last, Math.min(lastInterrupted, ended));
+  }
+
   /** Now, in milliseconds from the session's start: where open spans end. */
   now(): number {
     const summary = this.summary;
@@ -155,9 +162,9 @@ export class Session extends Changes {
       return 0;
     }
     if (this.status === "running" && this.transport.mode === "served" && this.writer !== "dead") {
-      return Math.max(this.skeleton.last, Date.now() - summary.startedAt);
+      return Math.max(this.extent(), Date.now() - summary.startedAt);
     }
-    return Math.max(this.skeleton.last, (summary.endedAt ?? summary.startedAt) - summary.startedAt);
+    return Math.max(this.extent(), (summary.endedAt ?? summary.startedAt) - summary.startedAt);
   }
 
   private loadSkeletonAgain(): void {

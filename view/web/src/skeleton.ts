@@ -16,11 +16,14 @@ export class Skeleton {
   /** Where the trace begins and ends, in milliseconds from the session's start. */
   first = 0;
   last = 0;
+  /** The same for spans that were closed by recovery: that is the end of their run, which need not be near anything that happened. */
+  lastInterrupted = 0;
 
   clear(): void {
     this.count = 0;
     this.first = 0;
     this.last = 0;
+    this.lastInterrupted = 0;
   }
 
   set(index: number, parent: number, start: number, end: number, kind: number, status: number): void {
@@ -32,7 +35,12 @@ export class Skeleton {
     this.kind[index] = kind;
     this.status[index] = status;
     this.first = Math.min(this.first, start);
-    this.last = Math.max(this.last, start, end);
+    if (status === STATUS.interrupted) {
+      this.last = Math.max(this.last, start);
+      this.lastInterrupted = Math.max(this.lastInterrupted, end);
+    } else {
+      this.last = Math.max(this.last, start, end);
+    }
   }
 
   add(chunk: SkeletonChunk): void {

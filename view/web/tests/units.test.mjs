@@ -67,6 +67,15 @@ describe(`units, seed ${SEED}`, () => {
     assert.equal(laid.order[99_999], 99_999);
   });
 
+  it("does not stretch the axis to where recovery closed a span", () => {
+    const skeleton = new units.Skeleton();
+    skeleton.set(0, -1, 0, 5000, 0, 2);
+    skeleton.set(1, 0, 10, 4000, 2, 0);
+    skeleton.set(2, 0, 4100, 9e9, 2, 2);
+    assert.equal(skeleton.last, 4100);
+    assert.equal(skeleton.lastInterrupted, 9e9);
+  });
+
   it("ends, and shows what it can, when parents run in circles or are not there", () => {
     const skeleton = new units.Skeleton();
     [[-1], [2], [1], [3], [999], [-5], [0]].forEach(([parent], index) => skeleton.set(index, parent, 0, 1, 0, 0));

@@ -15,6 +15,8 @@ import { Axis, GapBands, useZoom } from "./zoom";
 
 const ROW = 26;
 const ROW_NARROW = 34;
+/** Pixels from one label of the time axis to the next, at least. */
+const TICK = 84;
 /** Rows that leave the view are used again for those that come in: more than are ever in it. */
 const POOL = 256;
 
@@ -60,7 +62,7 @@ export function SpanGrid({ session, timeline, hits }: { session: Session; timeli
     () => (summary === null ? [] : summary.gaps.map((gap) => ({ from: gap.from - summary.startedAt, to: gap.to - summary.startedAt })).sort((a, b) => a.from - b.from)),
     [summary?.gaps],
   );
-  const last = Math.max(skeleton.last, running ? now : 0, skeleton.first + 0.001);
+  const last = Math.max(session.extent(), running ? now : 0, skeleton.first + 0.001);
   const idle = gaps.reduce((sum, gap) => sum + gap.to - gap.from, 0);
   const cutting = cutGaps ?? idle > (last - skeleton.first) * 0.4;
   const scale = useMemo(() => new TimeScale(skeleton.first, last, cutting ? gaps : []), [skeleton.first, last, cutting, gaps]);
@@ -152,7 +154,8 @@ export function SpanGrid({ session, timeline, hits }: { session: Session; timeli
   if (summary === null) {
     return null;
   }
-  const axis = timeline ? ticks(scale, from, to, narrow ? 3 : 8) : { step: 1, ticks: [] };
+  const plotWidth = zoom.area.current?.querySelector(".axis")?.clientWidth ?? 600;
+  const axis = timeline ? ticks(scale, from, to, Math.max(2, Math.floor(plotWidth / TICK))) : { step: 1, ticks: [] };
   return (
     <div class={`span-grid ${timeline ? "with-timeline" : "with-columns"}${narrow ? " narrow" : ""}`}>
       <div class="toolbar" role="toolbar" aria-label="Rows">
