@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::Stream;
@@ -21,6 +21,8 @@ const LIVE: Duration = Duration::from_millis(100);
 const QUIET: Duration = Duration::from_millis(400);
 /// How often the list of sessions.
 const LIST: Duration = Duration::from_millis(1000);
+/// Looking takes at most one part in so many of the time.
+const SHARE: u32 = 5;
 /// More bars than this are not sent, but asked for again.
 const BARS: usize = 10_000;
 
@@ -55,34 +57,36 @@ pub(super) fn session(
 ) -> Events<impl Stream<Item = std::result::Result<Event, Infallible>>> {
     enum State {
         First(Option<u64>),
-        Next(u64),
+        Next(u64, Duration),
         Over,
     }
     let stream = stream::unfold((trace, shared, State::First(since)), |(trace, shared, state)| async move {
-        let (mut since, is_first) = match state {
-            State::First(since) => (since, true),
-            State::Next(version) => (Some(version), false),
+        let (mut since, mut pause) = match state {
+            State::First(since) => (since, None),
+            State::Next(version, pause) => (Some(version), Some(pause)),
             State::Over => return None,
         };
         loop {
-            let looked_at = Arc::clone(&trace);
+            if let Some(pause) = pause {
+                tokio::time::sleep(pause).await;
+            }
+            let is_first = pause.is_none();
+            let (looked_at, begun) = (Arc::clone(&trace), Instant::now());
             let looked = tokio::task::spawn_blocking(move || look(&mut lock(&looked_at), since, is_first));
-            match looked.await {
-                Ok(Ok((version, Some(event), _))) => {
-                    return Some((Ok(event), (trace, shared, State::Next(version))));
-                }
-                Ok(Ok((version, None, is_live))) => {
-                    since = Some(version);
-                    tokio::time::sleep(if is_live { LIVE } else { QUIET }).await;
-                }
-                Ok(Err(error)) => {
+            let (version, event, is_live) = match looked.await.ok()? {
+                Ok(looked) => looked,
+                Err(error) => {
                     shared.shelf.forget(lock(&trace).session());
                     let why = serde_json::json!({ "error": error.to_string() });
                     let event = Event::default().event("gone").data(why.to_string());
                     return Some((Ok(event), (trace, shared, State::Over)));
                 }
-                Err(_) => return None,
+            };
+            let next = if is_live { LIVE } else { QUIET }.max(begun.elapsed() * SHARE);
+            if let Some(event) = event {
+                return Some((Ok(event), (trace, shared, State::Next(version, next))));
             }
+            (since, pause) = (Some(version), Some(next));
         }
     });
     events(stream)
@@ -123,24 +127,26 @@ pub(super) fn list(
     shared: Arc<Shared>,
     since: Option<u64>,
 ) -> Events<impl Stream<Item = std::result::Result<Event, Infallible>>> {
-    let stream = stream::unfold((shared, since), |(shared, mut since)| async move {
+    let stream = stream::unfold((shared, since, Duration::ZERO), |(shared, mut since, mut pause)| async move {
         loop {
-            let looked_at = Arc::clone(&shared);
+            tokio::time::sleep(pause).await;
+            let (looked_at, begun) = (Arc::clone(&shared), Instant::now());
             let looked = tokio::task::spawn_blocking(move || match since {
                 Some(since) => looked_at.shelf.list_since(since),
                 None => looked_at.shelf.list().map(|(version, _)| {
                     Some(shelf::ListChange { version, changed: Vec::new(), gone: Vec::new() })
                 }),
             });
+            let looked = looked.await;
+            pause = LIST.max(begun.elapsed() * SHARE);
             // A store that cannot be listed for a moment may be listed in the next.
-            if let Ok(Ok(Some(change))) = looked.await {
+            if let Ok(Ok(Some(change))) = looked {
                 since = Some(change.version);
                 if let Ok(data) = serde_json::to_string(&change) {
                     let event = Event::default().event("sessions").id(change.version.to_string()).data(data);
-                    return Some((Ok(event), (shared, since)));
+                    return Some((Ok(event), (shared, since, pause)));
                 }
             }
-            tokio::time::sleep(LIST).await;
         }
     });
     events(stream)
