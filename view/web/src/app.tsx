@@ -74,14 +74,21 @@ export function App({ transport }: { transport: Transport }) {
         <main class="notice">
           <h1>The trace cannot be read</h1>
           <p role="alert">{failed}</p>
-          <p>Is <code>tracewal view</code> still running? Its address holds a token that changes each time.</p>
+          <p>
+            Is <code>tracewal view</code> still running? Its address holds a token that changes each time.
+          </p>
         </main>
       )}
-      {page !== null && (id === null ? <Listing key="list" transport={transport} help={() => setHelp(true)} theme={switchTheme} /> : (
-        <Opened key={id} id={id} transport={transport} help={() => setHelp(true)} theme={switchTheme} />
-      ))}
+      {page !== null &&
+        (id === null ? (
+          <Listing key="list" transport={transport} help={() => setHelp(true)} theme={switchTheme} />
+        ) : (
+          <Opened key={id} id={id} transport={transport} help={() => setHelp(true)} theme={switchTheme} />
+        ))}
       {help && <Help close={() => setHelp(false)} />}
-      <div class={said === "" ? "toast hidden" : "toast"} role="status" aria-live="polite">{said}</div>
+      <div class={said === "" ? "toast hidden" : "toast"} role="status" aria-live="polite">
+        {said}
+      </div>
     </PageContext.Provider>
   );
 }

@@ -91,7 +91,7 @@ export function clockMs(ms: number): string {
 /** Time since the session's start, for axes: precise enough for the step. */
 export function offset(ms: number, step: number): string {
   if (step < 1) {
-    return `${(ms).toFixed(step < 0.01 ? 3 : 2)} ms`;
+    return `${ms.toFixed(step < 0.01 ? 3 : 2)} ms`;
   }
   if (step < 1000 && Math.abs(ms) < 10_000) {
     return `${Math.round(ms)} ms`;

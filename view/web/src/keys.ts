@@ -41,7 +41,8 @@ export function listenForKeys(): () => void {
       return;
     }
     const target = event.target as HTMLElement | null;
-    const typing = target !== null && (target.matches("input:not([type=checkbox]):not([type=radio]), textarea, select") || target.isContentEditable);
+    const typing =
+      target !== null && (target.matches("input:not([type=checkbox]):not([type=radio]), textarea, select") || target.isContentEditable);
     if (typing && event.key !== "Escape") {
       return;
     }

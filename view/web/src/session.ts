@@ -60,21 +60,17 @@ export class Session extends Changes {
     if (this.closed) {
       return;
     }
-    this.stopFollowing = this.transport.follow<SessionChanged>(
-      `${this.path}/live?version=${version}`,
-      "changed",
-      {
-        message: (change) => this.take(change),
-        connected: (yes) => {
-          this.connected = yes;
-          this.changed();
-        },
-        gone: () => {
-          this.error = "The session has been removed from the store.";
-          this.changed();
-        },
+    this.stopFollowing = this.transport.follow<SessionChanged>(`${this.path}/live?version=${version}`, "changed", {
+      message: (change) => this.take(change),
+      connected: (yes) => {
+        this.connected = yes;
+        this.changed();
       },
-    );
+      gone: () => {
+        this.error = "The session has been removed from the store.";
+        this.changed();
+      },
+    });
   }
 
   close(): void {

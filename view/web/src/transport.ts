@@ -154,7 +154,11 @@ class SingleFile implements Transport {
   private parentsOf(base: string): number[] {
     if (this.parents === null) {
       this.parents = [];
-      for (let chunk = 0, element = this.element(`${base}/skeleton/0`); element !== null; chunk += 1, element = this.element(`${base}/skeleton/${chunk}`)) {
+      for (
+        let chunk = 0, element = this.element(`${base}/skeleton/0`);
+        element !== null;
+        chunk += 1, element = this.element(`${base}/skeleton/${chunk}`)
+      ) {
         this.parents.push(...(JSON.parse(element.textContent ?? "") as { parent: number[] }).parent);
       }
     }

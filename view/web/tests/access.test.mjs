@@ -14,7 +14,11 @@ describe("for everybody", () => {
   let browser;
   let server;
   before(async () => {
-    server = await serve([madeUp(), madeUp({ id: "done", turns: 12, status: "completed" }), madeUp({ id: "runs", turns: 6, status: "running" })]);
+    server = await serve([
+      madeUp(),
+      madeUp({ id: "done", turns: 12, status: "completed" }),
+      madeUp({ id: "runs", turns: 6, status: "running" }),
+    ]);
     browser = await launch();
   });
   after(async () => {
@@ -24,7 +28,11 @@ describe("for everybody", () => {
 
   const places = [
     ["the list", () => server.url, ".sessions .item"],
-    ...["summary", "waterfall", "tree", "chat", "log"].map((tab) => [tab, () => at(server.url, CRASHED, tab), { summary: ".tile-value", chat: ".message-box:not(.waiting)", log: ".log-row .type" }[tab] ?? ".item .row-name"]),
+    ...["summary", "waterfall", "tree", "chat", "log"].map((tab) => [
+      tab,
+      () => at(server.url, CRASHED, tab),
+      { summary: ".tile-value", chat: ".message-box:not(.waiting)", log: ".log-row .type" }[tab] ?? ".item .row-name",
+    ]),
     ["a span", () => at(server.url, CRASHED, "waterfall", "?span=5"), ".detail-section"],
     ["an interrupted span", () => at(server.url, CRASHED, "tree", "?span=124"), ".detail-section"],
     ["a completed session", () => at(server.url, "done", "summary"), ".tile-value"],
@@ -113,11 +121,17 @@ describe("for everybody", () => {
     await page.waitForSelector("#row-124.selected");
     assert.equal(await page.$eval("[role=treegrid]", (grid) => grid.getAttribute("aria-activedescendant")), "row-124");
     await press("Home", "e");
-    const error = await page.waitForFunction(() => document.querySelector(".item.selected")?.className.match(/is-(error|interrupted)/)?.[0]);
+    const error = await page.waitForFunction(
+      () => document.querySelector(".item.selected")?.className.match(/is-(error|interrupted)/)?.[0],
+    );
     assert.equal(await error.jsonValue(), "is-error");
     const wide = await page.$eval(".item.selected .bar", (bar) => bar.getBoundingClientRect().width);
     await press("f");
-    await page.waitForFunction((before) => (document.querySelector(".item.selected .bar")?.getBoundingClientRect().width ?? 0) > before * 5, {}, wide);
+    await page.waitForFunction(
+      (before) => (document.querySelector(".item.selected .bar")?.getBoundingClientRect().width ?? 0) > before * 5,
+      {},
+      wide,
+    );
     await press("0", "4");
     await page.waitForSelector(".message-box:not(.waiting)");
     await press("5");
@@ -158,7 +172,9 @@ describe("for everybody", () => {
     const reached = new Set();
     for (let step = 0; step < 30; step += 1) {
       await page.keyboard.press("Tab");
-      reached.add(await page.evaluate(() => document.activeElement?.getAttribute("role") ?? document.activeElement?.textContent?.trim().slice(0, 20)));
+      reached.add(
+        await page.evaluate(() => document.activeElement?.getAttribute("role") ?? document.activeElement?.textContent?.trim().slice(0, 20)),
+      );
     }
     assert.ok(reached.has("treegrid"), [...reached].join(" | "));
     await page.close();
@@ -176,8 +192,16 @@ describe("for everybody", () => {
   async function axe(page, name) {
     if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(AXE);
     const found = await page.evaluate(async () => {
-      const { violations } = await window.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] });
-      return violations.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map(({ target, any, all }) => `${target.join(" ")} (${[...any, ...all].map(({ message }) => message).join("; ")})`).join(" | ")}`);
+      const { violations } = await window.axe.run(document, {
+        runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+      });
+      return violations.map(
+        ({ id, nodes }) =>
+          `${id}: ${nodes
+            .slice(0, 3)
+            .map(({ target, any, all }) => `${target.join(" ")} (${[...any, ...all].map(({ message }) => message).join("; ")})`)
+            .join(" | ")}`,
+      );
     });
     assert.deepEqual(found, [], name);
   }

@@ -2,7 +2,8 @@
 import { existsSync } from "node:fs";
 import puppeteer from "puppeteer-core";
 
-export const CHROMIUM = process.env.CHROMIUM ?? ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync);
+export const CHROMIUM =
+  process.env.CHROMIUM ?? ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync);
 
 export async function launch() {
   if (CHROMIUM === undefined) {

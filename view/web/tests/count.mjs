@@ -8,7 +8,8 @@ export function count(events) {
     return spans.get(event.spanId);
   };
   for (const event of events) {
-    if (event.type === "span-started") Object.assign(open(event), { kind: event.kind, name: event.name, model: event.model, input: event.input, callId: event.callId });
+    if (event.type === "span-started")
+      Object.assign(open(event), { kind: event.kind, name: event.name, model: event.model, input: event.input, callId: event.callId });
     if (event.type === "span") {
       const span = open(event);
       Object.assign(span, { kind: event.kind, name: event.name, model: event.model, input: event.input });
@@ -20,7 +21,8 @@ export function count(events) {
   const generations = all.filter((span) => span.kind === "generation");
   const tools = all.filter((span) => span.kind === "tool");
   const failed = (span) => span.status === "error";
-  const tokensOf = (list) => Object.fromEntries(CLASSES.map((name) => [name, list.reduce((sum, span) => sum + (span.tokens?.[name] ?? 0), 0)]));
+  const tokensOf = (list) =>
+    Object.fromEntries(CLASSES.map((name) => [name, list.reduce((sum, span) => sum + (span.tokens?.[name] ?? 0), 0)]));
   const costOf = (list) => list.reduce((sum, span) => sum + (span.cost ?? 0), 0);
   const tokens = tokensOf(all);
   return {
@@ -32,9 +34,17 @@ export function count(events) {
     tokens: Object.values(tokens).reduce((sum, each) => sum + each, 0),
     classes: tokens,
     cost: costOf(all),
-    byModel: grouped(generations, (span) => span.model?.modelId ?? "").map(([model, list]) => ({ model, calls: list.length, errors: list.filter(failed).length, ...tokensOf(list), cost: costOf(list) })),
+    byModel: grouped(generations, (span) => span.model?.modelId ?? "").map(([model, list]) => ({
+      model,
+      calls: list.length,
+      errors: list.filter(failed).length,
+      ...tokensOf(list),
+      cost: costOf(list),
+    })),
     byTool: grouped(tools, (span) => span.name).map(([tool, list]) => ({ tool, calls: list.length, errors: list.filter(failed).length })),
-    commands: tools.filter((span) => typeof span.input?.command === "string" || Array.isArray(span.input?.command) || typeof span.input?.cmd === "string").length,
+    commands: tools.filter(
+      (span) => typeof span.input?.command === "string" || Array.isArray(span.input?.command) || typeof span.input?.cmd === "string",
+    ).length,
   };
 }
 

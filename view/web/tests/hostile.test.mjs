@@ -25,7 +25,7 @@ const ATTACKS = [
   `${"> ".repeat(2000)}deep`,
   `${"*a_ ".repeat(5000)}`,
   "x".repeat(100_000),
-  "{\"__proto__\":{\"pwned\":11}}",
+  '{"__proto__":{"pwned":11}}',
   "@import url(http://198.51.100.7/i.css); background:url(http://198.51.100.7/b.png)",
   "😀".repeat(500) + "\uFFFD",
 ];
@@ -34,21 +34,72 @@ const LONE = '"lone \\ud800 surrogate \\udc00 and \\u0000 nul <\\/script>"';
 const ID = "../..</script><script>window.pwned=12</script>%2e%2e?#&\"'";
 
 function* lines() {
-  yield { type: "session-started", name: ATTACKS[1], metadata: { title: ATTACKS[3], prompt: ATTACKS.slice(0, 12).join("\n\n"), agent: ATTACKS[4], model: ATTACKS[5], userId: ATTACKS[0], tags: ATTACKS.slice(0, 4) } };
+  yield {
+    type: "session-started",
+    name: ATTACKS[1],
+    metadata: {
+      title: ATTACKS[3],
+      prompt: ATTACKS.slice(0, 12).join("\n\n"),
+      agent: ATTACKS[4],
+      model: ATTACKS[5],
+      userId: ATTACKS[0],
+      tags: ATTACKS.slice(0, 4),
+    },
+  };
   for (const [place, text] of ATTACKS.entries()) {
     const name = text.slice(0, 120);
-    yield { type: "span-started", spanId: `g${place}${name.slice(0, 40)}`, kind: "generation", name, model: { modelId: name.slice(0, 60) }, input: text, attributes: { [name]: text } };
+    yield {
+      type: "span-started",
+      spanId: `g${place}${name.slice(0, 40)}`,
+      kind: "generation",
+      name,
+      model: { modelId: name.slice(0, 60) },
+      input: text,
+      attributes: { [name]: text },
+    };
     yield { type: "span-text", spanId: `g${place}${name.slice(0, 40)}`, text };
-    yield { type: "span-started", spanId: `t${place}`, parentSpanId: `g${place}${name.slice(0, 40)}`, kind: "tool", name, input: { command: text, file_path: text, old_string: text, new_string: `${text}!` } };
-    yield { type: "span-ended", spanId: `t${place}`, status: place % 2 === 0 ? "error" : "ok", statusMessage: text, output: { [name]: [text] } };
+    yield {
+      type: "span-started",
+      spanId: `t${place}`,
+      parentSpanId: `g${place}${name.slice(0, 40)}`,
+      kind: "tool",
+      name,
+      input: { command: text, file_path: text, old_string: text, new_string: `${text}!` },
+    };
+    yield {
+      type: "span-ended",
+      spanId: `t${place}`,
+      status: place % 2 === 0 ? "error" : "ok",
+      statusMessage: text,
+      output: { [name]: [text] },
+    };
     yield { type: "note", name, data: text };
-    if (place % 3 === 0) yield { type: "span-ended", spanId: `g${place}${name.slice(0, 40)}`, finishReason: name, cost: 1e308, tokens: { input: 1, output: 2, reasoning: 0, cacheRead: 0, cacheWrite: 0 }, output: text };
+    if (place % 3 === 0)
+      yield {
+        type: "span-ended",
+        spanId: `g${place}${name.slice(0, 40)}`,
+        finishReason: name,
+        cost: 1e308,
+        tokens: { input: 1, output: 2, reasoning: 0, cacheRead: 0, cacheWrite: 0 },
+        output: text,
+      };
   }
   yield `{"type":"span","spanId":"lone","kind":"tool","name":"lone","startTime":-9000000000000,"endTime":9000000000000,"input":${LONE},"output":${LONE}}`;
-  yield { type: "crashed", reason: ATTACKS[1], signal: "SIGSEGV", exception: { type: ATTACKS[0], message: ATTACKS[2], stack: ATTACKS[13] } };
+  yield {
+    type: "crashed",
+    reason: ATTACKS[1],
+    signal: "SIGSEGV",
+    exception: { type: ATTACKS[0], message: ATTACKS[2], stack: ATTACKS[13] },
+  };
 }
 
-const TABS = [["summary", ".tile-value"], ["waterfall", ".item .row-name"], ["tree", ".item .row-name"], ["chat", ".message-box:not(.waiting)"], ["log", ".log-row .type"]];
+const TABS = [
+  ["summary", ".tile-value"],
+  ["waterfall", ".item .row-name"],
+  ["tree", ".item .row-name"],
+  ["chat", ".message-box:not(.waiting)"],
+  ["log", ".log-row .type"],
+];
 
 describe("a hostile trace", () => {
   let browser;
@@ -88,7 +139,11 @@ describe("a hostile trace", () => {
     assert.equal(total, 2 * ATTACKS.length + 2);
     for (let span = 0; span < total; span += 1) {
       await page.goto(at(base, ID, "tree", `?span=${span}`));
-      await page.waitForFunction((wanted) => document.querySelector(".detail dd.mono.break") !== null || document.querySelector(".detail [role=alert]") !== null, {}, span);
+      await page.waitForFunction(
+        (wanted) => document.querySelector(".detail dd.mono.break") !== null || document.querySelector(".detail [role=alert]") !== null,
+        {},
+        span,
+      );
       assert.equal(await page.$(".detail [role=alert]"), null, `span ${span} could not be shown`);
       spans += 1;
     }
@@ -100,7 +155,13 @@ describe("a hostile trace", () => {
     await page.waitForSelector("#hits li");
     assert.equal(await page.evaluate(() => window.pwned), undefined);
     assert.equal(await page.evaluate(() => ({}).pwned), undefined);
-    assert.equal(await page.$$eval("img, iframe, object, embed, base, form:not(.filters):not([method=dialog]), #app script, #app style, #app a[href^=javascript]", (all) => all.length), 0);
+    assert.equal(
+      await page.$$eval(
+        "img, iframe, object, embed, base, form:not(.filters):not([method=dialog]), #app script, #app style, #app a[href^=javascript]",
+        (all) => all.length,
+      ),
+      0,
+    );
     const foreign = page.requested.filter((address) => !allowed(address));
     assert.deepEqual(foreign, []);
     assert.deepEqual(page.problems, []);
@@ -122,7 +183,10 @@ describe("a hostile trace", () => {
     await page.waitForSelector(".tile-value");
     const spans = await walk(page, file, (address) => address.startsWith("file:") || address.startsWith("data:"));
     const fetched = page.requested.filter((address) => !address.startsWith("data:"));
-    assert.ok(fetched.every((address) => address.split("#")[0] === file), `only the file itself: ${fetched}`);
+    assert.ok(
+      fetched.every((address) => address.split("#")[0] === file),
+      `only the file itself: ${fetched}`,
+    );
     console.log(`# in a file: 5 tabs and ${spans} spans looked at, no request but for the file`);
     await page.close();
   });
@@ -148,7 +212,10 @@ describe("a hostile trace", () => {
     assert.equal(await page.$eval("dialog.ask .address", (where) => where.textContent), "http://198.51.100.7/link");
     await page.keyboard.press("Escape");
     await page.waitForFunction(() => document.querySelector("dialog.ask") === null);
-    assert.deepEqual(page.requested.filter((address) => !address.startsWith(url) && !address.startsWith("data:")), []);
+    assert.deepEqual(
+      page.requested.filter((address) => !address.startsWith(url) && !address.startsWith("data:")),
+      [],
+    );
     await page.close();
   });
 });

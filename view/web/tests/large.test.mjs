@@ -16,9 +16,33 @@ export function* turns(spans, outputBytes) {
   let time = START;
   for (let span = 1; span < spans; span += 1) {
     if (span % 10 === 1) {
-      yield { type: "span", time, spanId: `s${span}`, kind: "generation", name: "chat", model: { modelId: "m" }, startTime: time, endTime: time + 50, output: `Turn ${span}\n${output}`, cost: 0.001, tokens: { input: 100, output: 10, reasoning: 0, cacheRead: 0, cacheWrite: 0 } };
+      yield {
+        type: "span",
+        time,
+        spanId: `s${span}`,
+        kind: "generation",
+        name: "chat",
+        model: { modelId: "m" },
+        startTime: time,
+        endTime: time + 50,
+        output: `Turn ${span}\n${output}`,
+        cost: 0.001,
+        tokens: { input: 100, output: 10, reasoning: 0, cacheRead: 0, cacheWrite: 0 },
+      };
     } else {
-      yield { type: "span", time, spanId: `s${span}`, parentSpanId: `s${span - ((span - 1) % 10)}`, kind: "tool", name: `tool ${span % 7}`, startTime: time, endTime: time + 9, ...(span % 97 === 0 ? { status: "error", statusMessage: "no" } : {}), input: { command: `run ${span}` }, output };
+      yield {
+        type: "span",
+        time,
+        spanId: `s${span}`,
+        parentSpanId: `s${span - ((span - 1) % 10)}`,
+        kind: "tool",
+        name: `tool ${span % 7}`,
+        startTime: time,
+        endTime: time + 9,
+        ...(span % 97 === 0 ? { status: "error", statusMessage: "no" } : {}),
+        input: { command: `run ${span}` },
+        output,
+      };
     }
     time += 10;
   }

@@ -25,7 +25,14 @@ describe("a live session", () => {
     await recorder.write({ type: "session-started", metadata: { title: `Live ${id}`, prompt: "Do it" } });
     await recorder.write({ type: "span-started", spanId: "g", kind: "generation", name: "chat", model: { modelId: "m" } });
     for (let tool = 0; tool < tools; tool += 1) {
-      await recorder.write({ type: "span-started", spanId: `t${tool}`, parentSpanId: "g", kind: "tool", name: `tool ${tool}`, input: { command: `run ${tool}` } });
+      await recorder.write({
+        type: "span-started",
+        spanId: `t${tool}`,
+        parentSpanId: "g",
+        kind: "tool",
+        name: `tool ${tool}`,
+        input: { command: `run ${tool}` },
+      });
       await recorder.write({ type: "span-ended", spanId: `t${tool}`, output: `done ${tool}` });
     }
     return recorder;
@@ -34,9 +41,13 @@ describe("a live session", () => {
   it("appears in the list as it begins", async () => {
     const page = await openPage(browser, url);
     await page.waitForSelector(".totals");
-    await page.evaluate(() => { window.marker = 1; });
+    await page.evaluate(() => {
+      window.marker = 1;
+    });
     const recorder = await began("listed", 1);
-    await page.waitForFunction(() => [...document.querySelectorAll(".item .title")].some((title) => title.textContent === "Live listed"), { timeout: 5000 });
+    await page.waitForFunction(() => [...document.querySelectorAll(".item .title")].some((title) => title.textContent === "Live listed"), {
+      timeout: 5000,
+    });
     assert.equal(await page.evaluate(() => window.marker), 1);
     await recorder.end();
     await page.close();
@@ -47,15 +58,24 @@ describe("a live session", () => {
     const page = await openPage(browser, at(url, "growing", "waterfall", "?span=100"));
     await page.waitForSelector("#row-100.selected");
     await page.waitForSelector(".detail-section");
-    await page.evaluate(() => { window.marker = 1; });
-    const before = await page.evaluate(() => ({ top: document.querySelector(".view .scroll").scrollTop, y: document.querySelector("#row-100").getBoundingClientRect().top }));
+    await page.evaluate(() => {
+      window.marker = 1;
+    });
+    const before = await page.evaluate(() => ({
+      top: document.querySelector(".view .scroll").scrollTop,
+      y: document.querySelector("#row-100").getBoundingClientRect().top,
+    }));
     assert.ok(before.top > 0);
     for (let tool = 200; tool < 260; tool += 1) {
       await recorder.write({ type: "span-started", spanId: `t${tool}`, parentSpanId: "g", kind: "tool", name: `tool ${tool}` });
       await recorder.write({ type: "span-ended", spanId: `t${tool}` });
     }
     await page.waitForFunction(() => document.querySelector(".grid-row.head .name-cell").textContent === "262 spans", { timeout: 5000 });
-    const now = await page.evaluate(() => ({ top: document.querySelector(".view .scroll").scrollTop, y: document.querySelector("#row-100").getBoundingClientRect().top, selected: document.querySelector(".item.selected")?.id }));
+    const now = await page.evaluate(() => ({
+      top: document.querySelector(".view .scroll").scrollTop,
+      y: document.querySelector("#row-100").getBoundingClientRect().top,
+      selected: document.querySelector(".item.selected")?.id,
+    }));
     assert.equal(now.top, before.top);
     assert.equal(now.y, before.y);
     assert.equal(now.selected, "row-100");
@@ -70,14 +90,22 @@ describe("a live session", () => {
     await recorder.write({ type: "session-started" });
     for (const parent of ["a", "b"]) {
       await recorder.write({ type: "span-started", spanId: parent, kind: "span", name: parent });
-      for (let each = 0; each < 100; each += 1) await recorder.write({ type: "span-started", spanId: `${parent}${each}`, parentSpanId: parent, kind: "tool", name: `${parent}${each}` });
+      for (let each = 0; each < 100; each += 1)
+        await recorder.write({
+          type: "span-started",
+          spanId: `${parent}${each}`,
+          parentSpanId: parent,
+          kind: "tool",
+          name: `${parent}${each}`,
+        });
     }
     const page = await openPage(browser, at(url, "above", "tree", "?span=152"));
     await page.waitForSelector("#row-152.selected");
     const before = await page.$eval("#row-152", (row) => row.getBoundingClientRect().top);
-    for (let each = 100; each < 150; each += 1) await recorder.write({ type: "span-started", spanId: `a${each}`, parentSpanId: "a", kind: "tool", name: `a${each}` });
+    for (let each = 100; each < 150; each += 1)
+      await recorder.write({ type: "span-started", spanId: `a${each}`, parentSpanId: "a", kind: "tool", name: `a${each}` });
     await page.waitForFunction(() => document.querySelector(".grid-row.head .name-cell").textContent === "253 spans", { timeout: 5000 });
-    assert.ok(Math.abs(await page.$eval("#row-152", (row) => row.getBoundingClientRect().top) - before) < 1);
+    assert.ok(Math.abs((await page.$eval("#row-152", (row) => row.getBoundingClientRect().top)) - before) < 1);
     await recorder.end();
     await page.close();
   });
@@ -88,12 +116,18 @@ describe("a live session", () => {
     await page.waitForSelector(".log-row .type");
     await page.evaluate(() => document.querySelector(".log-rows").scrollTo(0, 100));
     for (let each = 0; each < 20; each += 1) await recorder.write({ type: "note", name: `n${each}` });
-    await page.waitForFunction((total) => document.querySelector(".log-rows").getAttribute("aria-rowcount") === String(total), { timeout: 5000 }, recorder.acknowledged());
+    await page.waitForFunction(
+      (total) => document.querySelector(".log-rows").getAttribute("aria-rowcount") === String(total),
+      { timeout: 5000 },
+      recorder.acknowledged(),
+    );
     assert.equal(await page.$eval(".log-rows", (rows) => rows.scrollTop), 100);
     await page.evaluate(() => document.querySelector(".log-rows").scrollTo(0, 1e9));
     await frame(page);
     for (let each = 0; each < 20; each += 1) await recorder.write({ type: "note", name: `m${each}` });
-    await page.waitForFunction(() => [...document.querySelectorAll(".log-row")].some((row) => row.textContent.includes("m19")), { timeout: 5000 });
+    await page.waitForFunction(() => [...document.querySelectorAll(".log-row")].some((row) => row.textContent.includes("m19")), {
+      timeout: 5000,
+    });
     await recorder.end();
     await page.close();
   });
@@ -107,10 +141,18 @@ describe("a live session", () => {
       await page.waitForSelector(".live.on");
       await page.evaluate(() => {
         window.marker = 1;
-        const look = () => (document.querySelector(".banner.crash") === null ? requestAnimationFrame(look) : (window.crashSeenAt = Date.now()));
+        const look = () =>
+          document.querySelector(".banner.crash") === null ? requestAnimationFrame(look) : (window.crashSeenAt = Date.now());
         look();
       });
-      await recorder.write({ type: "span-started", spanId: "last", parentSpanId: "g", kind: "tool", name: "the last tool", input: { command: "sleep 100" } });
+      await recorder.write({
+        type: "span-started",
+        spanId: "last",
+        parentSpanId: "g",
+        kind: "tool",
+        name: "the last tool",
+        input: { command: "sleep 100" },
+      });
       const last = recorder.acknowledged();
       const killed = Date.now();
       recorder.child.kill("SIGKILL");

@@ -14,7 +14,12 @@ describe("real sessions", { skip: DATA === null ? "SKIPPED: there is no ../share
     store = new Store();
     store.run("import", "claude-code", `${DATA}/claude-code`);
     store.run("import", "codex", `${DATA}/codex`);
-    sessions = store.run("ls", "--json").trim().split("\n").flatMap((line) => JSON.parse(line)).map((row) => row.id ?? row.sessionId);
+    sessions = store
+      .run("ls", "--json")
+      .trim()
+      .split("\n")
+      .flatMap((line) => JSON.parse(line))
+      .map((row) => row.id ?? row.sessionId);
     ({ url } = await store.view());
     browser = await launch();
   });
@@ -26,7 +31,9 @@ describe("real sessions", { skip: DATA === null ? "SKIPPED: there is no ../share
   it("lists all of them", async () => {
     const page = await openPage(browser, url);
     await page.waitForFunction((wanted) => document.querySelectorAll(".sessions .item").length === wanted, {}, sessions.length);
-    const shown = await page.$$eval(".sessions .item a.title", (links) => links.map((link) => decodeURIComponent(/#\/s\/([^/]+)\//.exec(link.getAttribute("href"))[1])));
+    const shown = await page.$$eval(".sessions .item a.title", (links) =>
+      links.map((link) => decodeURIComponent(/#\/s\/([^/]+)\//.exec(link.getAttribute("href"))[1])),
+    );
     assert.deepEqual(shown.sort(), [...sessions].sort());
     await page.type(".wide-input", "no session is called this");
     await page.waitForFunction(() => document.querySelectorAll(".sessions .item").length === 0);
@@ -37,7 +44,13 @@ describe("real sessions", { skip: DATA === null ? "SKIPPED: there is no ../share
   it("shows every tab of each, with nothing wrong in the page", async () => {
     const page = await openPage(browser, url);
     for (const session of sessions) {
-      for (const [tab, wanted] of [["summary", ".tile-value"], ["waterfall", ".item .bar"], ["tree", ".item .row-name"], ["chat", ".message-box:not(.waiting)"], ["log", ".log-row .type"]]) {
+      for (const [tab, wanted] of [
+        ["summary", ".tile-value"],
+        ["waterfall", ".item .bar"],
+        ["tree", ".item .row-name"],
+        ["chat", ".message-box:not(.waiting)"],
+        ["log", ".log-row .type"],
+      ]) {
         await page.goto(at(url, session, tab));
         await page.waitForSelector(wanted);
       }
@@ -54,13 +67,25 @@ describe("real sessions", { skip: DATA === null ? "SKIPPED: there is no ../share
     for (const session of sessions) {
       const counted = count(store.events(session));
       await page.goto(at(url, session, "summary"));
-      await page.waitForFunction((id) => document.querySelector("h1")?.title === id && document.querySelector(".tile-value") !== null, {}, session);
+      await page.waitForFunction(
+        (id) => document.querySelector("h1")?.title === id && document.querySelector(".tile-value") !== null,
+        {},
+        session,
+      );
       await unfold(page);
       const shown = await page.evaluate(() => ({
-        figures: Object.fromEntries([...document.querySelectorAll("[data-figure][data-raw]")].map((each) => [each.dataset.figure, Number(each.dataset.raw)])),
+        figures: Object.fromEntries(
+          [...document.querySelectorAll("[data-figure][data-raw]")].map((each) => [each.dataset.figure, Number(each.dataset.raw)]),
+        ),
         text: Object.fromEntries([...document.querySelectorAll("[data-figure]")].map((each) => [each.dataset.figure, each.textContent])),
-        tables: Object.fromEntries([...document.querySelectorAll(".summary [role=group][aria-label]")].map((each) => [each.getAttribute("aria-label"),
-          [...each.querySelectorAll("tbody tr")].map((row) => [...row.children].map((cell) => ({ text: cell.textContent.trim(), exact: cell.title })))])),
+        tables: Object.fromEntries(
+          [...document.querySelectorAll(".summary [role=group][aria-label]")].map((each) => [
+            each.getAttribute("aria-label"),
+            [...each.querySelectorAll("tbody tr")].map((row) =>
+              [...row.children].map((cell) => ({ text: cell.textContent.trim(), exact: cell.title })),
+            ),
+          ]),
+        ),
         charts: [...document.querySelectorAll(".chart [role=img]")].map((chart) => chart.getAttribute("aria-label")),
         titles: [...document.querySelectorAll(".card > h2")].map((title) => title.textContent),
       }));
@@ -73,14 +98,35 @@ describe("real sessions", { skip: DATA === null ? "SKIPPED: there is no ../share
       assert.equal(shown.text.tools, counted.tools.toLocaleString("en-US"));
       compared += 3;
       const whole = (cell) => Number((cell.exact || cell.text).replace(/[^0-9.]/g, ""));
-      const models = (shown.tables["By model"] ?? []).map((row) => ({ model: row[0].text, calls: whole(row[1]), errors: whole(row[2]), input: whole(row[3]), output: whole(row[4]) }));
-      assert.deepEqual(sortedBy(models, "model"), sortedBy(counted.byModel.map(({ model, calls, errors, input, output }) => ({ model: model || "(not named)", calls, errors, input, output })), "model"), `${session}: by model`);
+      const models = (shown.tables["By model"] ?? []).map((row) => ({
+        model: row[0].text,
+        calls: whole(row[1]),
+        errors: whole(row[2]),
+        input: whole(row[3]),
+        output: whole(row[4]),
+      }));
+      assert.deepEqual(
+        sortedBy(models, "model"),
+        sortedBy(
+          counted.byModel.map(({ model, calls, errors, input, output }) => ({
+            model: model || "(not named)",
+            calls,
+            errors,
+            input,
+            output,
+          })),
+          "model",
+        ),
+        `${session}: by model`,
+      );
       const tools = (shown.tables["By tool"] ?? []).map((row) => ({ tool: row[0].text, calls: whole(row[1]), errors: whole(row[2]) }));
       assert.deepEqual(sortedBy(tools, "tool"), sortedBy(counted.byTool, "tool"), `${session}: by tool`);
       compared += models.length * 4 + tools.length * 2;
       if (counted.tokens > 0) {
         const { input, output, cacheRead, cacheWrite } = counted.classes;
-        const [, shownInput, shownOutput] = /input with cache reaches ([0-9,]+), output reaches ([0-9,]+)/.exec(shown.charts.find((label) => label.startsWith("Tokens")));
+        const [, shownInput, shownOutput] = /input with cache reaches ([0-9,]+), output reaches ([0-9,]+)/.exec(
+          shown.charts.find((label) => label.startsWith("Tokens")),
+        );
         assert.equal(Number(shownInput.replaceAll(",", "")), input + cacheRead + cacheWrite, `${session}: input over time`);
         assert.equal(Number(shownOutput.replaceAll(",", "")), output, `${session}: output over time`);
         compared += 2;

@@ -10,7 +10,8 @@ const here = fileURLToPath(new URL(".", import.meta.url));
 export const TRACEWAL = process.env.TRACEWAL ?? join(here, "../../../target/release/tracewal");
 
 /** The folder of real transcripts beside the checkout, or null. */
-export const DATA = [process.env.TRACEWAL_DATA, join(here, "../../../../shared/data")].find((path) => path !== undefined && existsSync(path)) ?? null;
+export const DATA =
+  [process.env.TRACEWAL_DATA, join(here, "../../../../shared/data")].find((path) => path !== undefined && existsSync(path)) ?? null;
 
 export class Store {
   folder = mkdtempSync(join(tmpdir(), "tracewal-view-"));
@@ -25,12 +26,17 @@ export class Store {
   }
 
   events(session) {
-    return this.run("events", session).split("\n").filter(Boolean).map((line) => JSON.parse(line));
+    return this.run("events", session)
+      .split("\n")
+      .filter(Boolean)
+      .map((line) => JSON.parse(line));
   }
 
   /** A process that records what it is given, and says which events are safe. */
   recorder(session) {
-    const child = spawn(TRACEWAL, ["--store", this.folder, "record", "--session", session, "--ack"], { stdio: ["pipe", "pipe", "inherit"] });
+    const child = spawn(TRACEWAL, ["--store", this.folder, "record", "--session", session, "--ack"], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
     this.children.add(child);
     const waiting = [];
     let acknowledged = 0;
@@ -40,12 +46,17 @@ export class Store {
     });
     return {
       child,
-      write: (event) => new Promise((done) => {
-        waiting.push(done);
-        child.stdin.write(`${JSON.stringify(event)}\n`);
-      }),
+      write: (event) =>
+        new Promise((done) => {
+          waiting.push(done);
+          child.stdin.write(`${JSON.stringify(event)}\n`);
+        }),
       acknowledged: () => acknowledged,
-      end: () => new Promise((done) => { child.on("exit", done); child.stdin.end(); }),
+      end: () =>
+        new Promise((done) => {
+          child.on("exit", done);
+          child.stdin.end();
+        }),
     };
   }
 

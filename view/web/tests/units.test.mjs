@@ -25,8 +25,18 @@ describe(`units, seed ${SEED}`, () => {
   before(async () => {
     folder = mkdtempSync(join(tmpdir(), "tracewal-units-"));
     const entry = join(folder, "entry.ts");
-    writeFileSync(entry, ["skeleton", "timescale", "route", "edits", "brief", "format"].map((name) => `export * from ${JSON.stringify(join(src, `${name}.ts`))};`).join("\n"));
-    await build({ configFile: false, logLevel: "silent", root: src, build: { outDir: folder, emptyOutDir: false, minify: false, lib: { entry, formats: ["es"], fileName: () => "units.mjs" } } });
+    writeFileSync(
+      entry,
+      ["skeleton", "timescale", "route", "edits", "brief", "format"]
+        .map((name) => `export * from ${JSON.stringify(join(src, `${name}.ts`))};`)
+        .join("\n"),
+    );
+    await build({
+      configFile: false,
+      logLevel: "silent",
+      root: src,
+      build: { outDir: folder, emptyOutDir: false, minify: false, lib: { entry, formats: ["es"], fileName: () => "units.mjs" } },
+    });
     units = await import(pathToFileURL(join(folder, "units.mjs")).href);
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
@@ -39,13 +49,16 @@ describe(`units, seed ${SEED}`, () => {
       const tree = Array.from({ length: count }, (_, node) => (node === 0 ? -1 : Math.floor(next() * node)));
       const names = [0, ...Array.from({ length: count - 1 }, (_, node) => node + 1).sort(() => next() - 0.5)];
       const parent = [];
-      tree.forEach((above, node) => { parent[names[node]] = above < 0 ? -1 : names[above]; });
+      tree.forEach((above, node) => {
+        parent[names[node]] = above < 0 ? -1 : names[above];
+      });
       const skeleton = new units.Skeleton();
       parent.forEach((above, index) => skeleton.set(index, above, index, index + 1, index % 4, index % 5 === 0 ? 1 : 0));
       const closed = new Set(parent.map((_, index) => index).filter(() => next() < 0.2));
       const keep = next() < 0.5 ? null : (index) => index % 7 === 0;
       const kept = new Set(keep === null ? parent.keys() : []);
-      if (keep !== null) for (const index of parent.keys()) if (keep(index) || index === 0) for (let up = index; up >= 0; up = parent[up]) kept.add(up);
+      if (keep !== null)
+        for (const index of parent.keys()) if (keep(index) || index === 0) for (let up = index; up >= 0; up = parent[up]) kept.add(up);
       const expected = [];
       const walk = (index, depth) => {
         if (!kept.has(index)) return;
@@ -54,7 +67,11 @@ describe(`units, seed ${SEED}`, () => {
       };
       walk(0, 0);
       const laid = units.layOut(skeleton, closed, keep);
-      assert.deepEqual([...laid.order].map((index, place) => [index, laid.depth[place]]), expected, `round ${round}`);
+      assert.deepEqual(
+        [...laid.order].map((index, place) => [index, laid.depth[place]]),
+        expected,
+        `round ${round}`,
+      );
       [...laid.order].forEach((index, place) => assert.equal(laid.place[index], place));
     }
   });
@@ -123,12 +140,25 @@ describe(`units, seed ${SEED}`, () => {
   it("knows changes to files in the inputs of the tools there are", () => {
     const signs = (input) => units.editsOf(input).map((edit) => [edit.file, edit.added, edit.removed]);
     assert.deepEqual(signs({ file_path: "a.rs", old_string: "1\n2\n3", new_string: "1\n4\n3\n5" }), [["a.rs", 3, 2]]);
-    assert.deepEqual(signs({ file_path: "a.rs", edits: [{ old_string: "x", new_string: "y" }, { old_string: "p", new_string: "" }] }), [["a.rs", 1, 1], ["a.rs", 0, 1]]);
+    assert.deepEqual(
+      signs({
+        file_path: "a.rs",
+        edits: [
+          { old_string: "x", new_string: "y" },
+          { old_string: "p", new_string: "" },
+        ],
+      }),
+      [
+        ["a.rs", 1, 1],
+        ["a.rs", 0, 1],
+      ],
+    );
     assert.deepEqual(signs({ path: "new.txt", file_text: "one\ntwo\n" }), [["new.txt", 2, 0]]);
     assert.deepEqual(signs('{"file_path":"s","old_string":"a\\n","new_string":"b\\n"}'), [["s", 1, 1]]);
     assert.deepEqual(signs({ command: ["apply_patch", "*** Begin Patch\n*** Update File: a\n-x\n+y\n+z\n*** End Patch"] }), [["", 2, 1]]);
     assert.deepEqual(signs("--- a/f\n+++ b/f\n@@ -1 +1 @@\n-x\n+y\n"), [["", 1, 1]]);
-    for (const other of [null, 3, "text", "- a list\n- of things", { command: "ls -la" }, { file_path: "a" }, [1, 2], "{not json"]) assert.deepEqual(signs(other), []);
+    for (const other of [null, 3, "text", "- a list\n- of things", { command: "ls -la" }, { file_path: "a" }, [1, 2], "{not json"])
+      assert.deepEqual(signs(other), []);
   });
 
   it("gives up on differences that take too long, and still shows both sides", () => {
@@ -149,9 +179,24 @@ describe(`units, seed ${SEED}`, () => {
   });
 
   it("writes durations and amounts as people read them", () => {
-    assert.deepEqual([0, 0.5, 1.25, 850, 999.6, 12_800, 59_999, 187_000, 7_440_000, 273_600_000, null, Number.NaN].map(units.duration),
-      ["0 ms", "500 µs", "1.3 ms", "850 ms", "1.0 s", "12.8 s", "1 m 00 s", "3 m 07 s", "2 h 04 m", "3 d 04 h", "–", "–"]);
-    assert.deepEqual([units.money(0.015), units.money(null), units.money(123.456), units.money(0.00001234), units.money(1, true)], ["$0.0150", "–", "$123.46", "$0.000012", "≈ $1.0000"]);
+    assert.deepEqual([0, 0.5, 1.25, 850, 999.6, 12_800, 59_999, 187_000, 7_440_000, 273_600_000, null, Number.NaN].map(units.duration), [
+      "0 ms",
+      "500 µs",
+      "1.3 ms",
+      "850 ms",
+      "1.0 s",
+      "12.8 s",
+      "1 m 00 s",
+      "3 m 07 s",
+      "2 h 04 m",
+      "3 d 04 h",
+      "–",
+      "–",
+    ]);
+    assert.deepEqual(
+      [units.money(0.015), units.money(null), units.money(123.456), units.money(0.00001234), units.money(1, true)],
+      ["$0.0150", "–", "$123.46", "$0.000012", "≈ $1.0000"],
+    );
     assert.equal(units.dateTime(8.64e15 + 1), `${8.64e15 + 1} ms`);
   });
 });

@@ -26,18 +26,48 @@ export function Banner({ session, wide }: { session: Session; wide: boolean }) {
   return (
     <section class={wide ? "banner crash" : "banner crash compact"} role="alert" aria-label="Crash">
       <div class="banner-head">
-        <span class="bolt" aria-hidden="true">⚡</span>
+        <span class="bolt" aria-hidden="true">
+          ⚡
+        </span>
         <strong>{crash === null ? "The process that wrote this is gone" : `Crashed: ${crash.reason}`}</strong>
         {crash?.signal && crash.signal !== crash.reason && <span class="chip">{crash.signal}</span>}
-        {summary.unrecorded && <span class="chip" title="The store cannot be written">not recorded in the log yet</span>}
-        {!wide && <span class="brief">{open.length > 0 && `${number(crash?.openTotal ?? open.length)} open`}{lost.length > 0 && ` · ${plural(lostCount(lost), "event")} lost`}</span>}
+        {summary.unrecorded && (
+          <span class="chip" title="The store cannot be written">
+            not recorded in the log yet
+          </span>
+        )}
+        {!wide && (
+          <span class="brief">
+            {open.length > 0 && `${number(crash?.openTotal ?? open.length)} open`}
+            {lost.length > 0 && ` · ${plural(lostCount(lost), "event")} lost`}
+          </span>
+        )}
       </div>
-      {wide ? more : <details><summary>What was open, what is lost</summary>{more}</details>}
+      {wide ? (
+        more
+      ) : (
+        <details>
+          <summary>What was open, what is lost</summary>
+          {more}
+        </details>
+      )}
     </section>
   );
 }
 
-function Particulars({ session, summary, open, lost, wide }: { session: Session; summary: SessionSummary; open: number[]; lost: Lost[]; wide: boolean }) {
+function Particulars({
+  session,
+  summary,
+  open,
+  lost,
+  wide,
+}: {
+  session: Session;
+  summary: SessionSummary;
+  open: number[];
+  lost: Lost[];
+  wide: boolean;
+}) {
   const { crash, sentences } = summary;
   const exception = crash?.exception ?? null;
   const total = crash?.openTotal ?? open.length;
@@ -46,19 +76,34 @@ function Particulars({ session, summary, open, lost, wide }: { session: Session;
       {sentences?.ending && <p class="sentence">{sentences.ending}</p>}
       {exception !== null && (
         <details class="exception" open={wide}>
-          <summary><code>{exception.type}</code> {exception.message}</summary>
+          <summary>
+            <code>{exception.type}</code> {exception.message}
+          </summary>
           {exception.stack && <pre tabIndex={0}>{exception.stack}</pre>}
         </details>
       )}
       <p class="facts">
         {crash?.lastEvent && (
-          <span>Last event: <b class="mono" data-figure="last-event">#{number(crash.lastEvent.seq)} {crash.lastEvent.type}</b> at {clockMs(crash.lastEvent.time)}.</span>
+          <span>
+            Last event:{" "}
+            <b class="mono" data-figure="last-event">
+              #{number(crash.lastEvent.seq)} {crash.lastEvent.type}
+            </b>{" "}
+            at {clockMs(crash.lastEvent.time)}.
+          </span>
         )}{" "}
-        <span>{open.length === 0 ? "No span was open." : `${plural(total, "span was", "spans were")} open: `}<OpenSpans session={session} open={open} total={total} /></span>{" "}
+        <span>
+          {open.length === 0 ? "No span was open." : `${plural(total, "span was", "spans were")} open: `}
+          <OpenSpans session={session} open={open} total={total} />
+        </span>{" "}
         <span>{lost.length === 0 ? "No event is missing from the log." : lostSentence(lost)}</span>
       </p>
       {lost.length > 0 && <LostList lost={lost} open={wide} />}
-      {wide && sentences?.advice && <p class="advice"><b>What to do:</b> {sentences.advice}</p>}
+      {wide && sentences?.advice && (
+        <p class="advice">
+          <b>What to do:</b> {sentences.advice}
+        </p>
+      )}
     </div>
   );
 }
@@ -67,7 +112,10 @@ function OpenSpans({ session, open, total }: { session: Session; open: number[];
   return (
     <>
       {open.slice(0, SHOWN).map((span, place) => (
-        <span key={span}>{place > 0 && ", "}<SpanLink span={span}>{session.row(span)?.name || `span ${span}`}</SpanLink></span>
+        <span key={span}>
+          {place > 0 && ", "}
+          <SpanLink span={span}>{session.row(span)?.name || `span ${span}`}</SpanLink>
+        </span>
       ))}
       {total > SHOWN && ` and ${number(total - SHOWN)} more`}
       {open.length > 0 && "."}
@@ -86,8 +134,23 @@ function lostSentence(lost: Lost[]): string {
     : `${plural(count, "event")} ${count === 1 ? "is" : "are"} lost, in ${plural(lost.length, "place")}.`;
 }
 
-export function lostText({ first, last, kind, where }: { first?: number | null; last?: number | null; kind: string; where: string }): string {
-  const which = first && last ? (first === last ? `event #${number(first)}` : `events #${number(first)} to #${number(last)}`) : "no event is known to be missing";
+export function lostText({
+  first,
+  last,
+  kind,
+  where,
+}: {
+  first?: number | null;
+  last?: number | null;
+  kind: string;
+  where: string;
+}): string {
+  const which =
+    first && last
+      ? first === last
+        ? `event #${number(first)}`
+        : `events #${number(first)} to #${number(last)}`
+      : "no event is known to be missing";
   return `${which} (${kind}; ${where})`;
 }
 
@@ -95,7 +158,11 @@ function LostList({ lost, open }: { lost: Lost[]; open: boolean }) {
   return (
     <details open={open}>
       <summary>What is lost</summary>
-      <ul>{lost.slice(0, 50).map((each, place) => <li key={place}>{lostText(each)}</li>)}</ul>
+      <ul>
+        {lost.slice(0, 50).map((each, place) => (
+          <li key={place}>{lostText(each)}</li>
+        ))}
+      </ul>
       {lost.length > 50 && <p>and {number(lost.length - 50)} more places</p>}
     </details>
   );

@@ -50,8 +50,21 @@ export function Chart({ title, times, lines, format }: Props) {
 
   return (
     <figure class="chart">
-      <figcaption>{title} <span class="chart-legend">{lines.map((line) => <span key={line.label}><i class={`swatch ${line.colour}`} /> {line.label}</span>)}</span></figcaption>
-      <div ref={place} role="img" aria-label={`${title}: ${lines.map((line) => `${line.label} reaches ${number(line.values.at(-1) ?? 0)}`).join(", ")}`} />
+      <figcaption>
+        {title}{" "}
+        <span class="chart-legend">
+          {lines.map((line) => (
+            <span key={line.label}>
+              <i class={`swatch ${line.colour}`} /> {line.label}
+            </span>
+          ))}
+        </span>
+      </figcaption>
+      <div
+        ref={place}
+        role="img"
+        aria-label={`${title}: ${lines.map((line) => `${line.label} reaches ${number(line.values.at(-1) ?? 0)}`).join(", ")}`}
+      />
     </figure>
   );
 }
@@ -66,19 +79,29 @@ function options(width: number, lines: Line[], format: (value: number) => string
     cursor: { y: false, drag: { x: false, y: false } },
     scales: { x: { time: false }, y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.08 : 1] } },
     axes: [
-      { stroke: text, grid, ticks: grid, font: "11px system-ui", space: 70, values: (_plot, splits) => splits.map((at) => offset(at, (splits[1] ?? 1000) - (splits[0] ?? 0))) },
+      {
+        stroke: text,
+        grid,
+        ticks: grid,
+        font: "11px system-ui",
+        space: 70,
+        values: (_plot, splits) => splits.map((at) => offset(at, (splits[1] ?? 1000) - (splits[0] ?? 0))),
+      },
       { stroke: text, grid, ticks: grid, font: "11px system-ui", size: 62, values: (_plot, splits) => splits.map(format) },
     ],
     series: [
       {},
-      ...lines.map((line): uPlot.Series => ({
-        label: line.label,
-        stroke: colour(line.colour),
-        fill: `${colour(line.colour)}22`,
-        width: 2,
-        paths: uPlot.paths.stepped?.({ align: 1 }) ?? null,
-        points: { show: false },
-      } as uPlot.Series)),
+      ...lines.map(
+        (line): uPlot.Series =>
+          ({
+            label: line.label,
+            stroke: colour(line.colour),
+            fill: `${colour(line.colour)}22`,
+            width: 2,
+            paths: uPlot.paths.stepped?.({ align: 1 }) ?? null,
+            points: { show: false },
+          }) as uPlot.Series,
+      ),
     ],
   };
 }

@@ -30,8 +30,16 @@ function Lines({ lines, numbered }: { lines: DiffLine[]; numbered: boolean }) {
       <div class="diff-inner">
         {lines.slice(0, SHOWN_LINES).map(({ sign, text, before, after }, place) => (
           <div key={place} class={sign === "+" ? "line added" : sign === "-" ? "line removed" : sign === "@" ? "line where" : "line"}>
-            {numbered && <span class="number" aria-hidden="true">{before ?? ""}</span>}
-            {numbered && <span class="number" aria-hidden="true">{after ?? ""}</span>}
+            {numbered && (
+              <span class="number" aria-hidden="true">
+                {before ?? ""}
+              </span>
+            )}
+            {numbered && (
+              <span class="number" aria-hidden="true">
+                {after ?? ""}
+              </span>
+            )}
             <span class="sign">{sign === "@" ? "" : sign}</span>
             <span class="content">{text}</span>
           </div>

@@ -15,14 +15,20 @@ export function Help({ close }: { close: () => void }) {
           <dl>
             {bindings.map(({ keys, help }) => (
               <div key={help}>
-                <dt>{keys.map((key) => <kbd key={key}>{NAMES[key] ?? key}</kbd>)}</dt>
+                <dt>
+                  {keys.map((key) => (
+                    <kbd key={key}>{NAMES[key] ?? key}</kbd>
+                  ))}
+                </dt>
                 <dd>{help}</dd>
               </div>
             ))}
           </dl>
         </section>
       ))}
-      <form method="dialog"><button type="submit">Close</button></form>
+      <form method="dialog">
+        <button type="submit">Close</button>
+      </form>
     </dialog>
   );
 }

@@ -52,7 +52,7 @@ export function Overview({ session, scale, from, to, now, onWindow }: Props) {
     element.setPointerCapture(event.pointerId);
     const at = (moved: PointerEvent) => {
       const box = element.getBoundingClientRect();
-      return (Math.max(0, Math.min(1, (moved.clientX - box.left) / box.width))) * scale.length;
+      return Math.max(0, Math.min(1, (moved.clientX - box.left) / box.width)) * scale.length;
     };
     const began = at(event);
     const whole = to - from >= scale.length * 0.999;
@@ -78,12 +78,28 @@ export function Overview({ session, scale, from, to, now, onWindow }: Props) {
     element.addEventListener("pointercancel", stop);
   };
 
-  return <canvas ref={canvas} class="overview" height={HEIGHT} aria-hidden="true" title="Drag to zoom" onPointerDown={start} onDblClick={() => onWindow(0, scale.length)} />;
+  return (
+    <canvas
+      ref={canvas}
+      class="overview"
+      height={HEIGHT}
+      aria-hidden="true"
+      title="Drag to zoom"
+      onPointerDown={start}
+      onDblClick={() => onWindow(0, scale.length)}
+    />
+  );
 }
 
 function paint(
-  canvas: HTMLCanvasElement, session: Session, scale: TimeScale, from: number, to: number, now: number,
-  drawn: { current: string }, picture: { current: ImageData | null },
+  canvas: HTMLCanvasElement,
+  session: Session,
+  scale: TimeScale,
+  from: number,
+  to: number,
+  now: number,
+  drawn: { current: string },
+  picture: { current: ImageData | null },
 ): void {
   const ratio = devicePixelRatio || 1;
   const width = Math.max(1, Math.round(canvas.clientWidth * ratio));
@@ -114,7 +130,14 @@ function paint(
   }
 }
 
-function drawSpans(context: CanvasRenderingContext2D, session: Session, scale: TimeScale, width: number, height: number, now: number): void {
+function drawSpans(
+  context: CanvasRenderingContext2D,
+  session: Session,
+  scale: TimeScale,
+  width: number,
+  height: number,
+  now: number,
+): void {
   const { skeleton } = session;
   const laneHeight = height / (LANES.length + 0.5);
   // One bit per pixel and lane: a hundred thousand rectangles would be drawn over each other otherwise.

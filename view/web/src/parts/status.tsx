@@ -1,7 +1,15 @@
 import type { Status } from "../api";
 import { STATUS_NAMES } from "../skeleton";
 
-const SIGNS: Record<string, string> = { completed: "✓", ok: "✓", error: "✕", crashed: "⚡", running: "●", interrupted: "◐", unreadable: "?" };
+const SIGNS: Record<string, string> = {
+  completed: "✓",
+  ok: "✓",
+  error: "✕",
+  crashed: "⚡",
+  running: "●",
+  interrupted: "◐",
+  unreadable: "?",
+};
 
 /** The documents number the states of spans; what is on the page is named. */
 export function stateName(state: number | string): string {

@@ -9,7 +9,13 @@ export function CopyButton({ text, label, small = false }: { text: () => string 
     say(done ? "Copied" : "The clipboard cannot be used here");
   };
   return (
-    <button type="button" class={small ? "small quiet" : "quiet"} aria-label={`Copy ${label}`} title={`Copy ${label}`} onClick={() => void copy()}>
+    <button
+      type="button"
+      class={small ? "small quiet" : "quiet"}
+      aria-label={`Copy ${label}`}
+      title={`Copy ${label}`}
+      onClick={() => void copy()}
+    >
       {small ? "Copy" : `Copy ${label}`}
     </button>
   );
@@ -26,9 +32,15 @@ export function SpanLink({ span, children, title }: { span: number; children: Co
 
 export function Brand({ store, onList }: { store: string | undefined; onList: (() => void) | null }) {
   return onList === null ? (
-    <span class="brand" title={store}><Mark />tracewal</span>
+    <span class="brand" title={store}>
+      <Mark />
+      tracewal
+    </span>
   ) : (
-    <button type="button" class="brand" title="All sessions (u)" onClick={onList}><Mark />tracewal</button>
+    <button type="button" class="brand" title="All sessions (u)" onClick={onList}>
+      <Mark />
+      tracewal
+    </button>
   );
 }
 
@@ -45,8 +57,12 @@ function Mark() {
 export function ChromeButtons({ help, theme }: { help: () => void; theme: () => void }) {
   return (
     <div class="chrome-buttons">
-      <button type="button" class="quiet" onClick={theme} aria-label="Switch theme" title="Switch theme (T)">◐</button>
-      <button type="button" class="quiet" onClick={help} aria-label="Show the keys" title="Keys (?)">?</button>
+      <button type="button" class="quiet" onClick={theme} aria-label="Switch theme" title="Switch theme (T)">
+        ◐
+      </button>
+      <button type="button" class="quiet" onClick={help} aria-label="Show the keys" title="Keys (?)">
+        ?
+      </button>
     </div>
   );
 }

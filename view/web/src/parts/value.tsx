@@ -33,9 +33,13 @@ function Fields({ fields }: { fields: Record<string, unknown> }) {
         <div key={key}>
           <dt class="mono">{key}</dt>
           <dd>
-            {typeof value === "string" ? <TextValue text={value} markdown={false} />
-              : value !== null && typeof value === "object" ? <TextValue text={JSON.stringify(value, null, 2)} markdown={false} />
-              : <code class="scalar">{String(value)}</code>}
+            {typeof value === "string" ? (
+              <TextValue text={value} markdown={false} />
+            ) : value !== null && typeof value === "object" ? (
+              <TextValue text={JSON.stringify(value, null, 2)} markdown={false} />
+            ) : (
+              <code class="scalar">{String(value)}</code>
+            )}
           </dd>
         </div>
       ))}
@@ -55,12 +59,22 @@ export function TextValue({ text, markdown }: { text: string; markdown: boolean 
   return (
     <div class="text-value">
       {markdown && (
-        <button type="button" class="small quiet corner" aria-pressed={plain} onClick={() => setPlain(!plain)}>{plain ? "Rendered" : "As text"}</button>
+        <button type="button" class="small quiet corner" aria-pressed={plain} onClick={() => setPlain(!plain)}>
+          {plain ? "Rendered" : "As text"}
+        </button>
       )}
-      {markdown && !plain ? <Markdown text={shown} />
-        : looksLikePatch(shown) ? <DiffText text={shown} />
-        : <pre tabIndex={shown.includes("\n") || shown.length > 80 ? 0 : undefined}>{shown}</pre>}
-      {cut && <button type="button" class="small" onClick={() => setAll(true)}>Show all {number(text.length)} characters</button>}
+      {markdown && !plain ? (
+        <Markdown text={shown} />
+      ) : looksLikePatch(shown) ? (
+        <DiffText text={shown} />
+      ) : (
+        <pre tabIndex={shown.includes("\n") || shown.length > 80 ? 0 : undefined}>{shown}</pre>
+      )}
+      {cut && (
+        <button type="button" class="small" onClick={() => setAll(true)}>
+          Show all {number(text.length)} characters
+        </button>
+      )}
     </div>
   );
 }

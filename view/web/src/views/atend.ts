@@ -3,7 +3,11 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 const NEAR = 60;
 
 /** Whoever looks at the end stays at the end as more comes in; whoever looks elsewhere stays there. */
-export function useAtEnd(scroller: { current: HTMLElement | null }, count: number, show: () => void): { atEnd: boolean; toEnd: () => void } {
+export function useAtEnd(
+  scroller: { current: HTMLElement | null },
+  count: number,
+  show: () => void,
+): { atEnd: boolean; toEnd: () => void } {
   const [atEnd, setAtEnd] = useState(false);
   const following = useRef(false);
   useEffect(() => {

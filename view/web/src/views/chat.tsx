@@ -17,7 +17,15 @@ import { useVirtual } from "../virtual";
 import { useAtEnd } from "./atend";
 import { useSpan } from "./span";
 
-const NAMES: Record<Message["role"], string> = { user: "User", assistant: "Assistant", tool: "Tool", system: "System", note: "Note", gap: "Lost", crash: "Crash" };
+const NAMES: Record<Message["role"], string> = {
+  user: "User",
+  assistant: "Assistant",
+  tool: "Tool",
+  system: "System",
+  note: "Note",
+  gap: "Lost",
+  crash: "Crash",
+};
 
 export function Chat({ session }: { session: Session }) {
   useChanges(session, session.chat);
@@ -59,8 +67,18 @@ export function Chat({ session }: { session: Session }) {
           {virtual.getVirtualItems().map((item) => {
             const shown = message(item.index);
             return (
-              <div key={item.key} data-index={item.index} ref={virtual.measureElement} class="chat-item" style={{ transform: `translateY(${item.start}px)` }}>
-                {shown === undefined ? <article class="message-box waiting" aria-posinset={item.index + 1} aria-setsize={count}>{session.chat.error(Math.floor(item.index / size)) ?? "…"}</article> : (
+              <div
+                key={item.key}
+                data-index={item.index}
+                ref={virtual.measureElement}
+                class="chat-item"
+                style={{ transform: `translateY(${item.start}px)` }}
+              >
+                {shown === undefined ? (
+                  <article class="message-box waiting" aria-posinset={item.index + 1} aria-setsize={count}>
+                    {session.chat.error(Math.floor(item.index / size)) ?? "…"}
+                  </article>
+                ) : (
                   <MessageBox session={session} message={shown} position={item.index} total={count} current={item.index === cursor} />
                 )}
               </div>
@@ -69,20 +87,45 @@ export function Chat({ session }: { session: Session }) {
         </div>
         {count === 0 && <p class="empty">Nothing has been said yet.</p>}
       </div>
-      {!atEnd && session.status === "running" && <button type="button" class="to-end" onClick={toEnd}>Latest ↓</button>}
+      {!atEnd && session.status === "running" && (
+        <button type="button" class="to-end" onClick={toEnd}>
+          Latest ↓
+        </button>
+      )}
     </div>
   );
 }
 
-function MessageBox({ session, message, position, total, current }: { session: Session; message: Message; position: number; total: number; current: boolean }) {
+function MessageBox({
+  session,
+  message,
+  position,
+  total,
+  current,
+}: {
+  session: Session;
+  message: Message;
+  position: number;
+  total: number;
+  current: boolean;
+}) {
   const { role, span, time, text, reasoning, tools, toolsTotal, cut } = message;
   const special = role === "gap" || role === "crash";
   return (
-    <article class={`message-box role-${role}${current ? " current" : ""}`} aria-posinset={position + 1} aria-setsize={total} aria-label={`${NAMES[role]}, message ${position + 1} of ${total}`}>
+    <article
+      class={`message-box role-${role}${current ? " current" : ""}`}
+      aria-posinset={position + 1}
+      aria-setsize={total}
+      aria-label={`${NAMES[role]}, message ${position + 1} of ${total}`}
+    >
       <header>
         <b>{NAMES[role] ?? role}</b>
         {time !== null && time !== undefined && <time class="muted">{clock(time)}</time>}
-        {span !== null && span !== undefined && <SpanLink span={span} title="Show the span">span</SpanLink>}
+        {span !== null && span !== undefined && (
+          <SpanLink span={span} title="Show the span">
+            span
+          </SpanLink>
+        )}
       </header>
       {reasoning && (
         <details class="reasoning">
@@ -90,12 +133,22 @@ function MessageBox({ session, message, position, total, current }: { session: S
           <Markdown text={reasoning} />
         </details>
       )}
-      {text && text.trim() !== "" && (special || role === "note" || role === "tool" ? <p class="plain">{text}</p> : <Markdown text={text} />)}
-      {Boolean(cut) && span !== null && span !== undefined && <p class="muted small-text">Shown in part. <SpanLink span={span}>All of it</SpanLink></p>}
+      {text &&
+        text.trim() !== "" &&
+        (special || role === "note" || role === "tool" ? <p class="plain">{text}</p> : <Markdown text={text} />)}
+      {Boolean(cut) && span !== null && span !== undefined && (
+        <p class="muted small-text">
+          Shown in part. <SpanLink span={span}>All of it</SpanLink>
+        </p>
+      )}
       {tools !== undefined && tools.length > 0 && (
         <div class="chat-tools" role="group" aria-label={plural(tools.length, "tool call")}>
-          {tools.map((tool) => <Tool key={tool.span} session={session} tool={tool} />)}
-          {(toolsTotal ?? 0) > tools.length && <p class="muted small-text">and {number((toolsTotal ?? 0) - tools.length)} more calls, in the tree</p>}
+          {tools.map((tool) => (
+            <Tool key={tool.span} session={session} tool={tool} />
+          ))}
+          {(toolsTotal ?? 0) > tools.length && (
+            <p class="muted small-text">and {number((toolsTotal ?? 0) - tools.length)} more calls, in the tree</p>
+          )}
         </div>
       )}
     </article>
@@ -122,7 +175,10 @@ function Tool({ session, tool }: { session: Session; tool: ChatTool }) {
   return (
     <details class={`chat-tool is-${state}`} open={open} onToggle={toggle}>
       <summary>
-        <span class={`sign ${state}`} title={state}>{statusSign(state)}<span class="visually-hidden"> {state}</span></span>
+        <span class={`sign ${state}`} title={state}>
+          {statusSign(state)}
+          <span class="visually-hidden"> {state}</span>
+        </span>
         <b class="tool-name">{tool.name || "(no name)"}</b>
         <span class="mono preview">{brief(tool.inputPreview ?? "")}</span>
         {!open && tool.outputPreview && <span class="mono preview result muted">{brief(tool.outputPreview)}</span>}
@@ -135,16 +191,36 @@ function Tool({ session, tool }: { session: Session; tool: ChatTool }) {
 function ToolBody({ session, span }: { session: Session; span: number }) {
   const { detail, error } = useSpan(session, span);
   if (detail === undefined) {
-    return <p class="muted" role="status">{error ?? "Reading …"}</p>;
+    return (
+      <p class="muted" role="status">
+        {error ?? "Reading …"}
+      </p>
+    );
   }
   const { input, output, statusMessage, interrupted, startTime, endTime } = detail.span;
   const edits = editsOf(input);
   return (
     <div class="tool-body">
-      <p class="muted small-text">{endTime === undefined ? "open" : duration(endTime - startTime)} · <SpanLink span={span}>all of the span</SpanLink></p>
+      <p class="muted small-text">
+        {endTime === undefined ? "open" : duration(endTime - startTime)} · <SpanLink span={span}>all of the span</SpanLink>
+      </p>
       {statusMessage !== undefined && <p class={`message ${interrupted ? "interrupted" : detail.span.status}`}>{statusMessage}</p>}
-      {edits.length > 0 ? <Edits edits={edits} /> : input !== undefined && <><h4>Input</h4><Value value={input} /></>}
-      {output !== undefined && <><h4>Output</h4><Value value={output} /></>}
+      {edits.length > 0 ? (
+        <Edits edits={edits} />
+      ) : (
+        input !== undefined && (
+          <>
+            <h4>Input</h4>
+            <Value value={input} />
+          </>
+        )
+      )}
+      {output !== undefined && (
+        <>
+          <h4>Output</h4>
+          <Value value={output} />
+        </>
+      )}
     </div>
   );
 }

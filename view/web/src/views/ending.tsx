@@ -9,18 +9,30 @@ export function Ending({ summary }: { summary: SessionSummary }) {
   const terminal = incidents?.terminal;
   return (
     <Card title="How it ended, and why" class_={`ending ${endingTone(summary)}`}>
-      <p class="lead">{sentences?.ending ?? (summary.status === "running" ? "It is running." : (summary.summary.narrative ?? summary.status))}</p>
+      <p class="lead">
+        {sentences?.ending ?? (summary.status === "running" ? "It is running." : (summary.summary.narrative ?? summary.status))}
+      </p>
       {summary.summary.narrative && summary.summary.narrative !== sentences?.ending && <p class="muted">{summary.summary.narrative}</p>}
       {summary.summary.error && <p class="message error">{summary.summary.error}</p>}
-      {sentences?.advice && <p class="advice"><b>What to do:</b> {sentences.advice}</p>}
+      {sentences?.advice && (
+        <p class="advice">
+          <b>What to do:</b> {sentences.advice}
+        </p>
+      )}
       {terminal && <Incident incident={terminal} title="Cause" open />}
-      {(incidents?.laterIncidents ?? []).map((incident, place) => <Incident key={place} incident={incident} title="After that" />)}
-      {(incidents?.recoveredIncidents ?? []).map((incident, place) => <Incident key={place} incident={incident} title="Got over" />)}
+      {(incidents?.laterIncidents ?? []).map((incident, place) => (
+        <Incident key={place} incident={incident} title="After that" />
+      ))}
+      {(incidents?.recoveredIncidents ?? []).map((incident, place) => (
+        <Incident key={place} incident={incident} title="Got over" />
+      ))}
       {incidents?.recoveredOmitted && <p class="muted">and {number(incidents.recoveredOmitted)} more that it got over</p>}
       {close && (
         <p class="small-text close-line">
-          <b>Close:</b> {close.kind}, {close.provenance === "lifecycle-action" ? `under ${close.action?.kind ?? "an action"}` : close.provenance}
-          {close.action?.origin && ` by ${[close.action.origin.source, close.action.origin.operation, close.action.origin.reason].filter(Boolean).join(", ")}`}
+          <b>Close:</b> {close.kind},{" "}
+          {close.provenance === "lifecycle-action" ? `under ${close.action?.kind ?? "an action"}` : close.provenance}
+          {close.action?.origin &&
+            ` by ${[close.action.origin.source, close.action.origin.operation, close.action.origin.reason].filter(Boolean).join(", ")}`}
           {close.actionId && <span class="mono break"> {close.actionId}</span>}
           {close.missing && <span class="muted"> not known: {close.missing.join(", ")}</span>}
         </p>
@@ -31,7 +43,10 @@ export function Ending({ summary }: { summary: SessionSummary }) {
           <ul class="rows">
             {summary.runs.map((run) => (
               <li key={run.run}>
-                Run {run.run}, {dateTime(Date.parse(run.startedAt))}, {duration(Date.parse(run.endedAt) - Date.parse(run.startedAt))}, {plural(run.events, "event")}: {run.ending ?? "no ending"}{run.status && ` (${run.status})`}{run.reason && ` – ${run.reason}`}
+                Run {run.run}, {dateTime(Date.parse(run.startedAt))}, {duration(Date.parse(run.endedAt) - Date.parse(run.startedAt))},{" "}
+                {plural(run.events, "event")}: {run.ending ?? "no ending"}
+                {run.status && ` (${run.status})`}
+                {run.reason && ` – ${run.reason}`}
               </li>
             ))}
           </ul>
@@ -57,11 +72,30 @@ function Incident({ incident, title, open = false }: { incident: ToldIncident; t
   ].filter(([, value]) => value !== undefined && value !== "");
   return (
     <details class="incident" open={open}>
-      <summary><b>{title}:</b> {incident.sentence ?? [incident.cause, incident.kind].filter(Boolean).join(": ")}</summary>
+      <summary>
+        <b>{title}:</b> {incident.sentence ?? [incident.cause, incident.kind].filter(Boolean).join(": ")}
+      </summary>
       {incident.advice && !open && <p class="advice">{incident.advice}</p>}
-      <dl class="facts-grid">{facts.map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}</dl>
+      <dl class="facts-grid">
+        {facts.map(([name, value]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+      </dl>
       <p class="small-text muted">
-        Rests on {incident.evidence.map((each, place) => <span key={place}>{place > 0 && ", "}<span class="mono">{each.seq === undefined ? "" : `#${each.seq} `}{each.event}{each.tool && ` ${each.tool}`}</span></span>)}
+        Rests on{" "}
+        {incident.evidence.map((each, place) => (
+          <span key={place}>
+            {place > 0 && ", "}
+            <span class="mono">
+              {each.seq === undefined ? "" : `#${each.seq} `}
+              {each.event}
+              {each.tool && ` ${each.tool}`}
+            </span>
+          </span>
+        ))}
         {incident.evidenceOmitted && `, and ${number(incident.evidenceOmitted)} more`}
       </p>
     </details>

@@ -50,16 +50,25 @@ export function SpanGrid({ session, timeline, hits }: { session: Session; timeli
   const critical = useMemo(() => new Set(summary?.criticalPath ?? []), [summary?.criticalPath]);
   const laid = useMemo(() => {
     const keep =
-      only === "all" ? null
-      : only === "critical" ? (index: number) => critical.has(index)
-      : only === "calls" ? (index: number) => skeleton.kind[index] === KIND.generation || skeleton.kind[index] === KIND.tool || skeleton.kind[index] === KIND.agent
-      : (index: number) => skeleton.status[index] === STATUS.error || skeleton.status[index] === STATUS.interrupted;
+      only === "all"
+        ? null
+        : only === "critical"
+          ? (index: number) => critical.has(index)
+          : only === "calls"
+            ? (index: number) =>
+                skeleton.kind[index] === KIND.generation || skeleton.kind[index] === KIND.tool || skeleton.kind[index] === KIND.agent
+            : (index: number) => skeleton.status[index] === STATUS.error || skeleton.status[index] === STATUS.interrupted;
     return layOut(skeleton, closed, keep);
   }, [version, skeleton.count, closed, only, only === "critical" ? critical : null]);
 
   const now = session.now();
   const gaps = useMemo(
-    () => (summary === null ? [] : summary.gaps.map((gap) => ({ from: gap.from - summary.startedAt, to: gap.to - summary.startedAt })).sort((a, b) => a.from - b.from)),
+    () =>
+      summary === null
+        ? []
+        : summary.gaps
+            .map((gap) => ({ from: gap.from - summary.startedAt, to: gap.to - summary.startedAt }))
+            .sort((a, b) => a.from - b.from),
     [summary?.gaps],
   );
   const last = Math.max(session.extent(), running ? now : 0, skeleton.first + 0.001);
@@ -67,7 +76,12 @@ export function SpanGrid({ session, timeline, hits }: { session: Session; timeli
   const cutting = cutGaps ?? idle > (last - skeleton.first) * 0.4;
   const scale = useMemo(() => new TimeScale(skeleton.first, last, cutting ? gaps : []), [skeleton.first, last, cutting, gaps]);
 
-  const virtual = useVirtual({ count: laid.order.length, getScrollElement: () => scroller.current, estimateSize: () => height, overscan: 10 });
+  const virtual = useVirtual({
+    count: laid.order.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => height,
+    overscan: 10,
+  });
   useMemo(() => virtual.measure(), [height]);
   useKeepPlace(scroller, laid, height);
 
@@ -106,7 +120,11 @@ export function SpanGrid({ session, timeline, hits }: { session: Session; timeli
     }
   };
   const next = (wanted: (index: number) => boolean, direction: 1 | -1) => {
-    for (let place = (cursor < 0 ? (direction > 0 ? -1 : laid.order.length) : cursor) + direction; place >= 0 && place < laid.order.length; place += direction) {
+    for (
+      let place = (cursor < 0 ? (direction > 0 ? -1 : laid.order.length) : cursor) + direction;
+      place >= 0 && place < laid.order.length;
+      place += direction
+    ) {
       if (wanted(laid.order[place] ?? 0)) {
         moveTo(place);
         return;
@@ -119,36 +137,55 @@ export function SpanGrid({ session, timeline, hits }: { session: Session; timeli
   useKeys(timeline ? "Waterfall" : "Tree", [
     { keys: ["ArrowDown", "j"], help: "next row", run: () => moveTo(cursor + 1) },
     { keys: ["ArrowUp", "k"], help: "previous row", run: () => moveTo(cursor < 0 ? 0 : cursor - 1) },
-    { keys: ["ArrowRight"], help: "open the span's children, or go to the first", run: () => {
-      if (selected !== null && closed.has(selected)) {
-        toggle(selected);
-      } else if (selected !== null && (laid.children[selected] ?? 0) > 0) {
-        moveTo(cursor + 1);
-      }
-    } },
-    { keys: ["ArrowLeft"], help: "close the span's children, or go to the parent", run: () => {
-      if (selected !== null && (laid.children[selected] ?? 0) > 0 && !closed.has(selected)) {
-        toggle(selected);
-      } else if (selected !== null && selected > 0) {
-        select(Math.max(0, skeleton.parent[selected] ?? 0));
-      }
-    } },
+    {
+      keys: ["ArrowRight"],
+      help: "open the span's children, or go to the first",
+      run: () => {
+        if (selected !== null && closed.has(selected)) {
+          toggle(selected);
+        } else if (selected !== null && (laid.children[selected] ?? 0) > 0) {
+          moveTo(cursor + 1);
+        }
+      },
+    },
+    {
+      keys: ["ArrowLeft"],
+      help: "close the span's children, or go to the parent",
+      run: () => {
+        if (selected !== null && (laid.children[selected] ?? 0) > 0 && !closed.has(selected)) {
+          toggle(selected);
+        } else if (selected !== null && selected > 0) {
+          select(Math.max(0, skeleton.parent[selected] ?? 0));
+        }
+      },
+    },
     { keys: ["PageDown"], help: "a page down", run: () => moveTo(cursor + page) },
     { keys: ["PageUp"], help: "a page up", run: () => moveTo(cursor - page) },
     { keys: ["Home"], help: "first row", run: () => moveTo(0) },
     { keys: ["End"], help: "last row", run: () => moveTo(laid.order.length - 1) },
     { keys: ["e"], help: "next error or interrupted span", run: () => next(inTrouble, 1) },
     { keys: ["E"], help: "previous error or interrupted span", run: () => next(inTrouble, -1) },
-    { keys: ["x"], help: "close or open all below the session", run: () => setClosed(closed.size > 0 ? new Set() : parentsBelowRoot(laid.children)) },
-    ...(timeline ? [
-      { keys: ["w", "+", "="], help: "zoom in", run: () => zoom.by(0.5) },
-      { keys: ["s", "-"], help: "zoom out", run: () => zoom.by(2) },
-      { keys: ["a"], help: "earlier", run: () => zoom.pan(-0.2) },
-      { keys: ["d"], help: "later", run: () => zoom.pan(0.2) },
-      { keys: ["0"], help: "the whole trace", run: zoom.whole },
-      { keys: ["f"], help: "zoom to the selected span", run: () => selected !== null && zoom.show(scale.place(skeleton.start[selected] ?? 0), scale.place(skeleton.endOf(selected, now))) },
-      { keys: ["g"], help: "cut idle time out of the axis, or show it", run: () => setCutGaps(!cutting) },
-    ] : []),
+    {
+      keys: ["x"],
+      help: "close or open all below the session",
+      run: () => setClosed(closed.size > 0 ? new Set() : parentsBelowRoot(laid.children)),
+    },
+    ...(timeline
+      ? [
+          { keys: ["w", "+", "="], help: "zoom in", run: () => zoom.by(0.5) },
+          { keys: ["s", "-"], help: "zoom out", run: () => zoom.by(2) },
+          { keys: ["a"], help: "earlier", run: () => zoom.pan(-0.2) },
+          { keys: ["d"], help: "later", run: () => zoom.pan(0.2) },
+          { keys: ["0"], help: "the whole trace", run: zoom.whole },
+          {
+            keys: ["f"],
+            help: "zoom to the selected span",
+            run: () =>
+              selected !== null && zoom.show(scale.place(skeleton.start[selected] ?? 0), scale.place(skeleton.endOf(selected, now))),
+          },
+          { keys: ["g"], help: "cut idle time out of the axis, or show it", run: () => setCutGaps(!cutting) },
+        ]
+      : []),
   ]);
 
   if (summary === null) {
@@ -161,7 +198,9 @@ export function SpanGrid({ session, timeline, hits }: { session: Session; timeli
       <div class="toolbar" role="toolbar" aria-label="Rows">
         <div class="segments" role="group" aria-label="Which spans">
           {FILTERS.map(({ name, label, title }) => (
-            <button key={name} type="button" title={title} aria-pressed={only === name} onClick={() => setOnly(name)}>{label}</button>
+            <button key={name} type="button" title={title} aria-pressed={only === name} onClick={() => setOnly(name)}>
+              {label}
+            </button>
           ))}
         </div>
         {timeline && (
@@ -172,14 +211,21 @@ export function SpanGrid({ session, timeline, hits }: { session: Session; timeli
               </label>
             )}
             <span class="zoom-buttons" role="group" aria-label="Zoom">
-              <button type="button" class="quiet" aria-label="Zoom out" title="Zoom out (s)" onClick={() => zoom.by(2)}>−</button>
-              <button type="button" class="quiet" aria-label="Zoom in" title="Zoom in (w)" onClick={() => zoom.by(0.5)}>+</button>
-              <button type="button" class="quiet" title="The whole trace (0)" onClick={zoom.whole}>Fit</button>
+              <button type="button" class="quiet" aria-label="Zoom out" title="Zoom out (s)" onClick={() => zoom.by(2)}>
+                −
+              </button>
+              <button type="button" class="quiet" aria-label="Zoom in" title="Zoom in (w)" onClick={() => zoom.by(0.5)}>
+                +
+              </button>
+              <button type="button" class="quiet" title="The whole trace (0)" onClick={zoom.whole}>
+                Fit
+              </button>
             </span>
           </>
         )}
         <span class="legend" aria-hidden="true">
-          <i class="kind-generation" /> model <i class="kind-tool" /> tool <i class="kind-agent" /> agent <i class="is-error" /> error <i class="is-interrupted" /> interrupted
+          <i class="kind-generation" /> model <i class="kind-tool" /> tool <i class="kind-agent" /> agent <i class="is-error" /> error{" "}
+          <i class="is-interrupted" /> interrupted
         </span>
       </div>
       {timeline && (
@@ -189,13 +235,20 @@ export function SpanGrid({ session, timeline, hits }: { session: Session; timeli
       )}
       <div class="grid spans" ref={zoom.area}>
         <div class="grid-row head" role="presentation">
-          <div class="cell name-cell">{session.skeletonLoaded ? plural(laid.order.length, "span") : `${plural(skeleton.count, "span")} …`}</div>
+          <div class="cell name-cell">
+            {session.skeletonLoaded ? plural(laid.order.length, "span") : `${plural(skeleton.count, "span")} …`}
+          </div>
           {timeline ? (
-            <div class="cell bar-cell axis"><Axis ticks={axis.ticks} step={axis.step} from={from} to={to} format={offset} /></div>
+            <div class="cell bar-cell axis">
+              <Axis ticks={axis.ticks} step={axis.step} from={from} to={to} format={offset} />
+            </div>
           ) : (
             <>
-              <div class="cell c-state">Status</div><div class="cell c-long numeric">Duration</div><div class="cell c-tokens numeric">Tokens</div>
-              <div class="cell c-cost numeric">Cost</div><div class="cell c-model">Model</div>
+              <div class="cell c-state">Status</div>
+              <div class="cell c-long numeric">Duration</div>
+              <div class="cell c-tokens numeric">Tokens</div>
+              <div class="cell c-cost numeric">Cost</div>
+              <div class="cell c-model">Model</div>
             </>
           )}
         </div>
@@ -208,7 +261,7 @@ export function SpanGrid({ session, timeline, hits }: { session: Session; timeli
           aria-rowcount={laid.order.length}
           aria-activedescendant={cursor >= 0 ? `row-${selected}` : undefined}
         >
-          {timeline && <GapBands scale={scale} gaps={gaps} ticks={axis.ticks} from={from} to={to}/>}
+          {timeline && <GapBands scale={scale} gaps={gaps} ticks={axis.ticks} from={from} to={to} />}
           <div class="spacer" role="rowgroup" style={{ height: `${virtual.getTotalSize()}px` }}>
             {virtual.getVirtualItems().map((item) => {
               const index = laid.order[item.index] ?? 0;

@@ -46,7 +46,10 @@ export function SessionList({ sessions, help, theme }: { sessions: Sessions; hel
   const narrow = useNarrow(760);
 
   const all = [...sessions.rows.values()];
-  const shown = sorted(all.filter((row) => matches(row, filter)), sort);
+  const shown = sorted(
+    all.filter((row) => matches(row, filter)),
+    sort,
+  );
   const agents = distinct(all.map((row) => row.agent ?? ""));
   const models = distinct(all.flatMap((row) => row.models ?? []));
   const rowHeight = narrow ? 92 : 44;
@@ -70,13 +73,17 @@ export function SessionList({ sessions, help, theme }: { sessions: Sessions; hel
     { keys: ["ArrowDown", "j"], help: "next session", run: () => move(1) },
     { keys: ["ArrowUp", "k"], help: "previous session", run: () => move(-1) },
     { keys: ["Enter"], help: "open the session", run: () => cursor !== null && go({ session: cursor, tab: "summary", span: null }) },
-    { keys: ["Escape"], help: "leave the filter, then clear it", run: (event) => {
-      if (event.target === search.current) {
-        search.current?.blur();
-      } else {
-        setFilter(NOTHING);
-      }
-    } },
+    {
+      keys: ["Escape"],
+      help: "leave the filter, then clear it",
+      run: (event) => {
+        if (event.target === search.current) {
+          search.current?.blur();
+        } else {
+          setFilter(NOTHING);
+        }
+      },
+    },
   ]);
 
   const set = (field: keyof Filter) => (event: Event) => setFilter({ ...filter, [field]: (event.target as HTMLInputElement).value });
@@ -86,31 +93,66 @@ export function SessionList({ sessions, help, theme }: { sessions: Sessions; hel
     <div class="page">
       <header class="top">
         <Brand store={meta.store} onList={null} />
-        <span class="grow muted ellipsis mono small-text" title={meta.store}>{meta.store}</span>
-        {!sessions.connected && <span class="badge status-error" role="status">not connected</span>}
+        <span class="grow muted ellipsis mono small-text" title={meta.store}>
+          {meta.store}
+        </span>
+        {!sessions.connected && (
+          <span class="badge status-error" role="status">
+            not connected
+          </span>
+        )}
         <ChromeButtons help={help} theme={theme} />
       </header>
       <main class="list-main">
         <h1 class="visually-hidden">Sessions</h1>
         <form class="filters" role="search" aria-label="Filter sessions" onSubmit={(event) => event.preventDefault()}>
-          <input ref={search} type="search" class="wide-input" placeholder="Filter by title, id, cause …  ( / )" aria-label="Filter by text" value={filter.text} onInput={set("text")} />
-          <Choice label="Status" value={filter.status} onChange={set("status")} values={["running", "completed", "error", "crashed", "unreadable"]} />
+          <input
+            ref={search}
+            type="search"
+            class="wide-input"
+            placeholder="Filter by title, id, cause …  ( / )"
+            aria-label="Filter by text"
+            value={filter.text}
+            onInput={set("text")}
+          />
+          <Choice
+            label="Status"
+            value={filter.status}
+            onChange={set("status")}
+            values={["running", "completed", "error", "crashed", "unreadable"]}
+          />
           <Choice label="Model" value={filter.model} onChange={set("model")} values={models} />
           <Choice label="Agent" value={filter.agent} onChange={set("agent")} values={agents} />
-          <label class="date">from <input type="date" value={filter.from} onInput={set("from")} /></label>
-          <label class="date">to <input type="date" value={filter.to} onInput={set("to")} /></label>
+          <label class="date">
+            from <input type="date" value={filter.from} onInput={set("from")} />
+          </label>
+          <label class="date">
+            to <input type="date" value={filter.to} onInput={set("to")} />
+          </label>
         </form>
         <p class="muted small-text totals" role="status">
-          {sessions.loaded ? `${shown.length === all.length ? "" : `${number(shown.length)} of `}${plural(all.length, "session")}${cost > 0 ? ` · ${money(cost)}` : ""}` : "Reading the store …"}
+          {sessions.loaded
+            ? `${shown.length === all.length ? "" : `${number(shown.length)} of `}${plural(all.length, "session")}${cost > 0 ? ` · ${money(cost)}` : ""}`
+            : "Reading the store …"}
         </p>
-        {sessions.error !== null && <p class="error-text" role="alert">{sessions.error}</p>}
+        {sessions.error !== null && (
+          <p class="error-text" role="alert">
+            {sessions.error}
+          </p>
+        )}
         <div class={narrow ? "grid sessions narrow" : "grid sessions"} role="table" aria-label="Sessions" aria-rowcount={shown.length + 1}>
           <div class="grid-head" role="rowgroup">
             <div class="grid-row head" role="row" aria-rowindex={1}>
               {COLUMNS.map(({ name, label, numeric }) => (
-                <div key={name} role="columnheader" class={`cell c-${name}${numeric ? " numeric" : ""}`} aria-sort={sort.by === name ? (sort.up ? "ascending" : "descending") : "none"}>
+                <div
+                  key={name}
+                  role="columnheader"
+                  class={`cell c-${name}${numeric ? " numeric" : ""}`}
+                  aria-sort={sort.by === name ? (sort.up ? "ascending" : "descending") : "none"}
+                >
                   <button type="button" onClick={() => setSort({ by: name, up: sort.by === name ? !sort.up : !numeric })}>
-                    {label}{sort.by === name ? (sort.up ? " ↑" : " ↓") : ""}
+                    {label}
+                    {sort.by === name ? (sort.up ? " ↑" : " ↓") : ""}
                   </button>
                 </div>
               ))}
@@ -121,16 +163,23 @@ export function SessionList({ sessions, help, theme }: { sessions: Sessions; hel
               {virtual.getVirtualItems().map((item) => {
                 const row = shown[item.index];
                 return row === undefined ? null : (
-                  <div key={row.id} role="row" aria-rowindex={item.index + 2} class={`grid-row item${row.id === cursor ? " cursor" : ""}`}
+                  <div
+                    key={row.id}
+                    role="row"
+                    aria-rowindex={item.index + 2}
+                    class={`grid-row item${row.id === cursor ? " cursor" : ""}`}
                     style={{ transform: `translateY(${item.start}px)`, height: `${rowHeight}px` }}
-                    onClick={() => go({ session: row.id, tab: "summary", span: null })}>
+                    onClick={() => go({ session: row.id, tab: "summary", span: null })}
+                  >
                     <Cells row={row} />
                   </div>
                 );
               })}
             </div>
             {sessions.loaded && shown.length === 0 && (
-              <p class="empty">{all.length === 0 ? "No sessions in this store yet. They appear here as they begin." : "No session matches the filter."}</p>
+              <p class="empty">
+                {all.length === 0 ? "No sessions in this store yet. They appear here as they begin." : "No session matches the filter."}
+              </p>
             )}
           </div>
         </div>
@@ -144,17 +193,41 @@ function Cells({ row }: { row: SessionRow }) {
   return (
     <>
       <div class="cell c-title" role="cell">
-        <a class="title ellipsis" href={`#/s/${encodeURIComponent(row.id)}/summary`} onClick={(event) => event.stopPropagation()}>{title}</a>
+        <a class="title ellipsis" href={`#/s/${encodeURIComponent(row.id)}/summary`} onClick={(event) => event.stopPropagation()}>
+          {title}
+        </a>
         <span class="sub muted ellipsis">{row.cause ?? (title === row.id ? "" : row.id)}</span>
       </div>
-      <div class="cell c-status" role="cell"><StatusBadge status={row.status} /></div>
-      <div class="cell c-agent ellipsis" role="cell">{row.agent ?? "–"}</div>
-      <div class="cell c-model ellipsis" role="cell" title={row.models?.join(", ")}>{row.models?.join(", ") || "–"}</div>
-      <div class="cell c-started numeric" role="cell">{dateTime(row.startedAt)}</div>
-      <div class="cell c-duration numeric" role="cell">{duration(row.duration)}</div>
-      <div class="cell c-spans numeric" role="cell">{number(row.spans)}{(row.errors ?? 0) > 0 && <span class="error-text" title={plural(row.errors ?? 0, "error")}> · {row.errors} ✕</span>}</div>
-      <div class="cell c-tokens numeric" role="cell">{totalTokens(row.tokens) === null ? "–" : shortNumber(totalTokens(row.tokens) ?? 0)}</div>
-      <div class="cell c-cost numeric" role="cell">{row.cost === 0 && (totalTokens(row.tokens) ?? 0) > 0 ? "–" : money(row.cost, row.costEstimated)}</div>
+      <div class="cell c-status" role="cell">
+        <StatusBadge status={row.status} />
+      </div>
+      <div class="cell c-agent ellipsis" role="cell">
+        {row.agent ?? "–"}
+      </div>
+      <div class="cell c-model ellipsis" role="cell" title={row.models?.join(", ")}>
+        {row.models?.join(", ") || "–"}
+      </div>
+      <div class="cell c-started numeric" role="cell">
+        {dateTime(row.startedAt)}
+      </div>
+      <div class="cell c-duration numeric" role="cell">
+        {duration(row.duration)}
+      </div>
+      <div class="cell c-spans numeric" role="cell">
+        {number(row.spans)}
+        {(row.errors ?? 0) > 0 && (
+          <span class="error-text" title={plural(row.errors ?? 0, "error")}>
+            {" "}
+            · {row.errors} ✕
+          </span>
+        )}
+      </div>
+      <div class="cell c-tokens numeric" role="cell">
+        {totalTokens(row.tokens) === null ? "–" : shortNumber(totalTokens(row.tokens) ?? 0)}
+      </div>
+      <div class="cell c-cost numeric" role="cell">
+        {row.cost === 0 && (totalTokens(row.tokens) ?? 0) > 0 ? "–" : money(row.cost, row.costEstimated)}
+      </div>
     </>
   );
 }
@@ -163,7 +236,11 @@ function Choice({ label, value, values, onChange }: { label: string; value: stri
   return (
     <select aria-label={label} value={value} onChange={onChange}>
       <option value="">{label}: any</option>
-      {values.map((each) => <option key={each} value={each}>{each}</option>)}
+      {values.map((each) => (
+        <option key={each} value={each}>
+          {each}
+        </option>
+      ))}
     </select>
   );
 }

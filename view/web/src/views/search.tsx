@@ -75,18 +75,42 @@ export function Search({ session, close, found }: { session: Session; close: () 
   return (
     <section class="search" role="search" aria-label="Search the trace">
       <div class="search-head">
-        <input ref={input} value={query} autoFocus role="combobox" aria-expanded={hits !== null} aria-controls="hits" aria-activedescendant={hits !== null && hits.length > 0 ? `hit-${at}` : undefined}
-          aria-label="Search all names, inputs, outputs and attributes" placeholder="Names, inputs, outputs, attributes …" onInput={(event) => setQuery(event.currentTarget.value)} onKeyDown={keys} />
-        <button type="button" class="quiet" onClick={close} aria-label="Close the search">✕</button>
+        <input
+          ref={input}
+          value={query}
+          autoFocus
+          role="combobox"
+          aria-expanded={hits !== null}
+          aria-controls="hits"
+          aria-activedescendant={hits !== null && hits.length > 0 ? `hit-${at}` : undefined}
+          aria-label="Search all names, inputs, outputs and attributes"
+          placeholder="Names, inputs, outputs, attributes …"
+          onInput={(event) => setQuery(event.currentTarget.value)}
+          onKeyDown={keys}
+        />
+        <button type="button" class="quiet" onClick={close} aria-label="Close the search">
+          ✕
+        </button>
       </div>
       <p class="muted small-text" role="status">
-        {failed ?? (hits === null ? "Type to search. ↑ ↓ move, Enter shows." : hits.length === 0 ? "Nothing found." : `${number(hits.length)}${more ? " or more" : ""} found`)}
+        {failed ??
+          (hits === null
+            ? "Type to search. ↑ ↓ move, Enter shows."
+            : hits.length === 0
+              ? "Nothing found."
+              : `${number(hits.length)}${more ? " or more" : ""} found`)}
       </p>
       <ul id="hits" role="listbox" aria-label="Found" ref={list} tabIndex={-1}>
         {(hits ?? []).map((hit, place) => (
           <li key={place} id={`hit-${place}`} role="option" aria-selected={place === at} onClick={() => show(place)}>
-            <span class="hit-where"><b>{session.row(hit.span)?.name || `span ${hit.span}`}</b> <span class="muted">{hit.field}</span></span>
-            <span class="hit-text mono">{hit.before}<mark>{hit.match}</mark>{hit.after}</span>
+            <span class="hit-where">
+              <b>{session.row(hit.span)?.name || `span ${hit.span}`}</b> <span class="muted">{hit.field}</span>
+            </span>
+            <span class="hit-text mono">
+              {hit.before}
+              <mark>{hit.match}</mark>
+              {hit.after}
+            </span>
           </li>
         ))}
       </ul>

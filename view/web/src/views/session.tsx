@@ -75,10 +75,15 @@ export function SessionView({ session, help, theme }: { session: Session; help: 
     <div class="page session">
       <header class="top">
         <Brand store={meta.store} onList={list} />
-        <h1 class="grow ellipsis" title={summary?.id}>{summary === null ? session.id : (summary.title ?? summary.id)}</h1>
+        <h1 class="grow ellipsis" title={summary?.id}>
+          {summary === null ? session.id : (summary.title ?? summary.id)}
+        </h1>
         {summary !== null && <StatusBadge status={status} />}
         {session.status === "running" && transport.mode === "served" && (
-          <span class={`live ${session.connected === null ? "" : session.connected ? "on" : "off"}`} title={session.connected ? "What is written appears here at once" : "Not connected to tracewal view"}>
+          <span
+            class={`live ${session.connected === null ? "" : session.connected ? "on" : "off"}`}
+            title={session.connected ? "What is written appears here at once" : "Not connected to tracewal view"}
+          >
             {session.connected === null ? "…" : session.connected ? "live" : "not connected"}
           </span>
         )}
@@ -91,7 +96,9 @@ export function SessionView({ session, help, theme }: { session: Session; help: 
         {summary !== null && (
           <p class="facts-line muted small-text" role="group" aria-label="In short" tabIndex={0}>
             <span title="Started">{dateTime(summary.startedAt)}</span>
-            <span title="Duration">{duration(session.status === "running" && session.writer === "alive" ? session.now() : summary.summary.duration)}</span>
+            <span title="Duration">
+              {duration(session.status === "running" && session.writer === "alive" ? session.now() : summary.summary.duration)}
+            </span>
             <span>{plural(summary.counts.generations, "model call")}</span>
             <span>{plural(summary.counts.tools, "tool call")}</span>
             <span title="Tokens">{shortNumber(summary.summary.totalTokens)} tokens</span>
@@ -101,19 +108,39 @@ export function SessionView({ session, help, theme }: { session: Session; help: 
           </p>
         )}
         <Banner session={session} wide={tab === "summary"} />
-        {session.error !== null && <p class="banner lost" role="alert">{session.error}</p>}
+        {session.error !== null && (
+          <p class="banner lost" role="alert">
+            {session.error}
+          </p>
+        )}
         <div class="tabs" role="tablist" aria-label="Views of the session" ref={tabs} onKeyDown={choose}>
           {TABS.map((name, place) => (
-            <button key={name} id={`tab-${name}`} type="button" role="tab" aria-selected={tab === name} aria-controls="view" tabIndex={tab === name ? 0 : -1} onClick={() => go({ tab: name })} title={`${LABELS[name]} (${place + 1})`}>
+            <button
+              key={name}
+              id={`tab-${name}`}
+              type="button"
+              role="tab"
+              aria-selected={tab === name}
+              aria-controls="view"
+              tabIndex={tab === name ? 0 : -1}
+              onClick={() => go({ tab: name })}
+              title={`${LABELS[name]} (${place + 1})`}
+            >
               {LABELS[name]}
             </button>
           ))}
         </div>
         <div class={`body${span === null ? "" : " with-detail"}`}>
           <div id="view" class={`view view-${tab}`} role="tabpanel" aria-labelledby={`tab-${tab}`}>
-            {summary === null && session.error === null && <p class="empty" role="status">Reading the log …</p>}
+            {summary === null && session.error === null && (
+              <p class="empty" role="status">
+                Reading the log …
+              </p>
+            )}
             {summary !== null && tab === "summary" && <Summary session={session} summary={summary} />}
-            {summary !== null && (tab === "waterfall" || tab === "tree") && <SpanGrid key={tab} session={session} timeline={tab === "waterfall"} hits={new Set(hitSpans)} />}
+            {summary !== null && (tab === "waterfall" || tab === "tree") && (
+              <SpanGrid key={tab} session={session} timeline={tab === "waterfall"} hits={new Set(hitSpans)} />
+            )}
             {summary !== null && tab === "chat" && <Chat session={session} />}
             {summary !== null && tab === "log" && <Log session={session} />}
           </div>

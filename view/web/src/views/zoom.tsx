@@ -90,11 +90,25 @@ export function useZoom(scale: TimeScale, active: boolean) {
   return { from, to, area, by, pan, whole: () => setShown(null), show: put };
 }
 
-export function Axis({ ticks, step, from, to, format }: { ticks: Tick[]; step: number; from: number; to: number; format: (time: number, step: number) => string }) {
+export function Axis({
+  ticks,
+  step,
+  from,
+  to,
+  format,
+}: {
+  ticks: Tick[];
+  step: number;
+  from: number;
+  to: number;
+  format: (time: number, step: number) => string;
+}) {
   return (
     <>
       {ticks.map((tick) => (
-        <span key={tick.time} class="tick" style={{ left: `${((tick.place - from) / (to - from)) * 100}%` }}>{format(tick.time, step)}</span>
+        <span key={tick.time} class="tick" style={{ left: `${((tick.place - from) / (to - from)) * 100}%` }}>
+          {format(tick.time, step)}
+        </span>
       ))}
     </>
   );
@@ -106,13 +120,20 @@ export function GapBands({ scale, gaps, ticks, from, to }: { scale: TimeScale; g
   return (
     <div class="behind" aria-hidden="true">
       <div class="behind-plot">
-        {ticks.map((tick) => <i key={tick.time} class="line" style={{ left: `${part(tick.place) * 100}%` }} />)}
+        {ticks.map((tick) => (
+          <i key={tick.time} class="line" style={{ left: `${part(tick.place) * 100}%` }} />
+        ))}
         {gaps.map((gap) => {
           const left = part(scale.place(gap.from));
           const right = part(scale.place(gap.to));
           // Many short pauses would hide what they stand between.
           return right - left < NARROWEST ? null : (
-            <i key={gap.from} class="gap" title={`nothing ran for ${duration(gap.to - gap.from)}`} style={{ left: `${left * 100}%`, width: `${(right - left) * 100}%` }} />
+            <i
+              key={gap.from}
+              class="gap"
+              title={`nothing ran for ${duration(gap.to - gap.from)}`}
+              style={{ left: `${left * 100}%`, width: `${(right - left) * 100}%` }}
+            />
           );
         })}
       </div>
