@@ -61,20 +61,22 @@ impl Fold {
     /// # Errors
     /// The source's. The fold has then read a part, and goes on behind it.
     pub fn read_on<S: LogSource>(&mut self, log: &mut LogReader<S>) -> Result<(), S::Error> {
-        self.read_on_with(log, |_, _| ())
+        self.read_on_with(log, |_, _| true).map(|_| ())
     }
 
-    /// The same for one who keeps more than the fold does: `seen` is given everything that is read, when the fold has taken it in.
+    /// The same for one who keeps more than the fold does, or has not the time to read to the end: `seen` is given everything that is
+    /// read, when the fold has taken it in, and says whether to go on. `false`: it said no; what is behind is read after the next refresh.
     ///
     /// # Errors
     /// Those of [`read_on`](Self::read_on).
     pub fn read_on_with<S: LogSource>(
         &mut self,
         log: &mut LogReader<S>,
-        mut seen: impl FnMut(&Self, &Item<'_>),
-    ) -> Result<(), S::Error> {
+        mut seen: impl FnMut(&Self, &Item<'_>) -> bool,
+    ) -> Result<bool, S::Error> {
         self.crashes.forget_slots();
-        while let Some(item) = log.next()? {
+        let mut is_whole = true;
+        while is_whole && let Some(item) = log.next()? {
             match &item {
                 Item::Event(entry) => self.add(entry),
                 Item::Loss(loss) => {
@@ -86,10 +88,11 @@ impl Fold {
                 Item::Slot(slot) => self.add_slot(slot),
                 Item::DurableMark(_) | Item::Poison(_) | Item::LogRecord(_) => (),
             }
-            seen(self, &item);
+            is_whole = seen(self, &item);
         }
         self.finish(log);
-        self.add_up(log)
+        self.add_up(log)?;
+        Ok(is_whole)
     }
 
     /// How the session stands.

@@ -1,5 +1,7 @@
 //! One session as it is looked at: its fold, what is kept beside that, and how both follow the log.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tracewal::fold::{Fold, Summary};
@@ -31,18 +33,35 @@ pub struct Trace {
     anew_at: u64,
     /// When the crash of its writer was last tried to be recorded.
     recovered: Option<Instant>,
-    /// How often its log has been read from the beginning again.
-    read_anew: u64,
+    /// A recovery of it is on its way.
+    recovering: Arc<AtomicBool>,
+    /// Somebody reads its log anew.
+    is_read_anew: bool,
+    /// There was no time to read to the end of the log.
+    is_behind: bool,
 }
 
 /// How long to wait before a crash that could not be recorded is tried again.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// What a log is, that has been read to its end.
-struct Read {
-    log: Log,
-    fold: Fold,
-    index: Index,
+/// Recording the crash of a writer that died.
+pub(crate) struct Recovery {
+    store: Store,
+    session: SessionName,
+    running: Arc<AtomicBool>,
+}
+
+impl Recovery {
+    /// `false`: it could not be recorded, and is shown as a crash that is not recorded yet.
+    pub(crate) fn run(self) -> bool {
+        let is_recorded = self.store.recover_session(&self.session).is_ok();
+        self.running.store(false, Ordering::Release);
+        // The view may take much longer than the record. If it cannot be written, that is for whoever opens the store next.
+        if is_recorded {
+            let _ = self.store.materialise(&self.session);
+        }
+        is_recorded
+    }
 }
 
 /// How much of a log has been taken in.
@@ -79,15 +98,56 @@ impl Writer {
     }
 }
 
+/// How far a trace has followed its log.
+pub(crate) enum Followed {
+    /// As far as there was time for.
+    Here,
+    /// Not at all: the log has to be read anew, which takes a while, and needs no trace.
+    Anew(Anew),
+}
+
+/// A log that has to be read from its beginning.
+pub(crate) struct Anew {
+    store: Store,
+    session: SessionName,
+    is_live: bool,
+}
+
+/// A log that has been.
+pub(crate) struct ReadAnew {
+    log: Log,
+    fold: Fold,
+    index: Index,
+    is_live: bool,
+    files: Option<FilesStamp>,
+}
+
+impl Anew {
+    pub(crate) fn read(self) -> Result<ReadAnew> {
+        let Anew { store, session, is_live } = self;
+        // Before the log is: what is written meanwhile is seen by the next look.
+        let files = files(&store, &session, is_live);
+        let reading = if is_live { Reading::Live } else { Reading::Whole };
+        let mut log = store.read(&session, reading)?;
+        let (mut fold, mut index) = (Fold::default(), Index::default());
+        let read = fold.read_on_with(&mut log, |fold, item| {
+            index.add(fold, item);
+            true
+        });
+        read.map_err(ViewError::Log)?;
+        Ok(ReadAnew { log, fold, index, is_live, files })
+    }
+}
+
 impl Trace {
-    /// Reads a session's log to its end. The crash of a writer that died is recorded first, if the store may be written.
+    /// Reads a session's log to its end. The crash of a writer that died is recorded, if the store may be written.
     ///
     /// # Errors
     /// When the log can't be read.
     pub fn open(store: &Store, session: &SessionName) -> Result<Self> {
         let is_live = store.is_live(session);
-        let files = files(store, session, is_live);
-        let Read { log, fold, index } = read(store, session, is_live)?;
+        let anew = Anew { store: store.clone(), session: session.clone(), is_live };
+        let ReadAnew { log, fold, index, is_live, files } = anew.read()?;
         let spans = Spans::of(&fold);
         let mut trace = Trace {
             store: store.clone(),
@@ -101,71 +161,115 @@ impl Trace {
             files,
             version: 1,
             anew_at: 1,
+            is_read_anew: false,
+            is_behind: false,
             recovered: None,
-            read_anew: 0,
+            recovering: Arc::default(),
         };
-        trace.recover()?;
         trace.draw(false);
+        if trace.is_unrecorded_crash() {
+            trace.catch_up()?;
+        }
         Ok(trace)
     }
 
-    /// Reads what has been written since. `true`: something is not what it was.
+    /// Reads what has been written since, to its end, and records the crash of a writer that died. `true`: something is not what it was.
     ///
     /// # Errors
     /// When the log can't be read.
     pub fn catch_up(&mut self) -> Result<bool> {
-        let (before, log) = (self.extent(), self.read_anew);
-        // Asked before the log is read: what a writer wrote before it went is still seen.
-        let is_live = self.store.is_live(&self.session);
-        if is_live && self.is_live {
-            if self.read_on().is_err() {
-                self.read_again(is_live)?;
+        let before = self.version;
+        loop {
+            if let Followed::Anew(anew) = self.follow(None)? {
+                self.take(anew.read())?;
             }
-        } else if is_live != self.is_live || files(&self.store, &self.session, false) != self.files {
-            self.read_again(is_live)?;
+            // What a recovery wrote is still to be read.
+            if !self.begin_recovery().is_some_and(Recovery::run) {
+                return Ok(self.version != before);
+            }
         }
-        self.recover()?;
-        let is_changed = self.extent() != before || self.anew_at > self.version;
-        if is_changed {
-            self.version += 1;
-            self.draw(self.read_anew == log);
-        }
-        Ok(is_changed)
     }
 
-    fn read_on(&mut self) -> std::io::Result<()> {
+    /// Reads what has been written since, for about so long.
+    ///
+    /// # Errors
+    /// When the log can't be read.
+    pub(crate) fn follow(&mut self, patience: Option<Duration>) -> Result<Followed> {
+        if self.is_read_anew {
+            return Ok(Followed::Here);
+        }
+        let before = self.extent();
+        // Asked before the log is read: what a writer wrote before it went is still seen.
+        let is_live = self.store.is_live(&self.session);
+        let files = files(&self.store, &self.session, is_live);
+        let is_read =
+            if self.is_live { self.read_on(patience).ok() } else { (files == self.files).then_some(true) };
+        if is_read == Some(true) && self.is_live && !is_live {
+            // The writer has gone, which is said at once. The end of a log that it did not close is to be read as one that is whole: when
+            // recovery has been there, if that is to come.
+            self.is_live = false;
+            let is_closed = self.log.seal(self.log.last_segment()).is_some();
+            let waits = self.is_unrecorded_crash() && !self.store.is_read_only();
+            self.files = files.filter(|_| is_closed || waits);
+        }
+        self.is_behind = is_read == Some(false);
+        if self.extent() != before {
+            self.version += 1;
+            self.draw(true);
+        }
+        if is_read.is_some() {
+            return Ok(Followed::Here);
+        }
+        self.is_read_anew = true;
+        Ok(Followed::Anew(Anew { store: self.store.clone(), session: self.session.clone(), is_live }))
+    }
+
+    /// Reads on. `true`: to the end.
+    fn read_on(&mut self, patience: Option<Duration>) -> std::io::Result<bool> {
+        let (begun, mut left) = (Instant::now(), 0_u32);
         self.log.refresh()?;
         self.index.begin_to_read();
         let index = &mut self.index;
-        self.fold.read_on_with(&mut self.log, |fold, item| index.add(fold, item))
+        self.fold.read_on_with(&mut self.log, |fold, item| {
+            index.add(fold, item);
+            // The clock is looked at now and then.
+            left = left.checked_sub(1).unwrap_or(1000);
+            left > 0 || patience.is_none_or(|patience| begun.elapsed() < patience)
+        })
     }
 
-    fn read_again(&mut self, is_live: bool) -> Result<()> {
+    /// Becomes what has been read anew.
+    ///
+    /// # Errors
+    /// Why it was not.
+    pub(crate) fn take(&mut self, read: Result<ReadAnew>) -> Result<()> {
+        self.is_read_anew = false;
+        let ReadAnew { log, fold, index, is_live, files } = read?;
         let id = |log: &Log| log.headers().next().map(|header| (header.session_uid, header.generation));
-        self.files = files(&self.store, &self.session, is_live);
-        let Read { log, fold, index } = read(&self.store, &self.session, is_live)?;
-        if id(&log) != id(&self.log) {
-            self.anew_at = self.version + 1;
+        let before = self.extent();
+        let is_same = id(&log) == id(&self.log);
+        (self.log, self.fold, self.index) = (log, fold, index);
+        (self.is_live, self.files) = (is_live, files);
+        if !is_same || self.extent() != before {
+            self.version += 1;
         }
-        (self.log, self.fold, self.index, self.is_live) = (log, fold, index, is_live);
-        self.read_anew += 1;
+        if !is_same {
+            self.anew_at = self.version;
+        }
+        self.draw(false);
         Ok(())
     }
 
-    /// Records the crash of a writer that died. Whatever keeps that from being done is no reason not to show what there is: it is shown
-    /// as a crash that is not recorded yet.
-    fn recover(&mut self) -> Result<()> {
+    /// The recovery that is due, if one is: it is to be run once, and may take a while.
+    pub(crate) fn begin_recovery(&mut self) -> Option<Recovery> {
         let is_due = self.recovered.is_none_or(|at| at.elapsed() > PATIENCE);
-        if !self.is_unrecorded_crash() || self.store.is_read_only() || !is_due {
-            return Ok(());
+        let is_wanted = is_due && self.is_unrecorded_crash() && !self.store.is_read_only();
+        if !is_wanted || self.recovering.swap(true, Ordering::AcqRel) {
+            return None;
         }
         self.recovered = Some(Instant::now());
-        if self.store.recover_session(&self.session).is_ok() {
-            // Its view is somebody else's to write, if this fails.
-            let _ = self.store.materialise(&self.session);
-            self.read_again(self.store.is_live(&self.session))?;
-        }
-        Ok(())
+        let (store, session) = (self.store.clone(), self.session.clone());
+        Some(Recovery { store, session, running: Arc::clone(&self.recovering) })
     }
 
     /// Draws the skeleton. `is_same_fold`: the fold is the one that it was drawn of before.
@@ -220,6 +324,11 @@ impl Trace {
         self.is_live
     }
 
+    /// Whether there is more in the log than there was time to read.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.is_behind
+    }
+
     /// The writer of its last run died, and that has not been written into the log.
     #[must_use]
     pub fn is_unrecorded_crash(&self) -> bool {
@@ -257,14 +366,6 @@ impl Trace {
     pub fn rest(&mut self) {
         self.log.source_mut().let_go();
     }
-}
-
-fn read(store: &Store, session: &SessionName, is_live: bool) -> Result<Read> {
-    let reading = if is_live { Reading::Live } else { Reading::Whole };
-    let mut log = store.read(session, reading)?;
-    let (mut fold, mut index) = (Fold::default(), Index::default());
-    fold.read_on_with(&mut log, |fold, item| index.add(fold, item)).map_err(ViewError::Log)?;
-    Ok(Read { log, fold, index })
 }
 
 /// What tells that the log of a session that nobody has open has been written to.

@@ -172,7 +172,7 @@ impl Stream {
 pub fn path(id: &str) -> String {
     let mut path = String::from("api/s/~");
     for byte in id.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.".contains(&byte) {
+        if byte.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&byte) {
             path.push(char::from(byte));
         } else {
             path.push_str(&format!("%{byte:02X}"));

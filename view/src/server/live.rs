@@ -13,7 +13,6 @@ use super::Shared;
 use super::shelf::{self, lock};
 use crate::documents::bar_json;
 use crate::error::Result;
-use crate::trace::Trace;
 
 /// How often a log is looked at that is being written.
 const LIVE: Duration = Duration::from_millis(100);
@@ -38,6 +37,8 @@ fn events<S: Stream<Item = std::result::Result<Event, Infallible>> + Send + 'sta
 struct Change<B> {
     version: u64,
     status: &'static str,
+    /// Its writer died, and that has not been recorded.
+    unrecorded: bool,
     /// Positions are no longer those of the same spans.
     reset: bool,
     /// More bars have changed than are sent.
@@ -72,8 +73,8 @@ pub(super) fn session(
             }
             let is_first = pause.is_none();
             let (looked_at, begun) = (Arc::clone(&trace), Instant::now());
-            let looked = tokio::task::spawn_blocking(move || look(&mut lock(&looked_at), since, is_first));
-            let (version, event, is_live) = match looked.await.ok()? {
+            let looked = tokio::task::spawn_blocking(move || look(&looked_at, since, is_first));
+            let (version, event, usual) = match looked.await.ok()? {
                 Ok(looked) => looked,
                 Err(error) => {
                     shared.shelf.forget(lock(&trace).session());
@@ -82,7 +83,7 @@ pub(super) fn session(
                     return Some((Ok(event), (trace, shared, State::Over)));
                 }
             };
-            let next = if is_live { LIVE } else { QUIET }.max(begun.elapsed() * SHARE);
+            let next = usual.map_or(Duration::ZERO, |usual| usual.max(begun.elapsed() * SHARE));
             if let Some(event) = event {
                 return Some((Ok(event), (trace, shared, State::Next(version, next))));
             }
@@ -92,14 +93,20 @@ pub(super) fn session(
     events(stream)
 }
 
-/// Its version, what has changed, and whether a writer has it open.
-fn look(trace: &mut Trace, since: Option<u64>, is_first: bool) -> Result<(u64, Option<Event>, bool)> {
-    trace.catch_up()?;
-    trace.rest();
+/// Its version, what has changed, and when to look again. `None`: at once, there is more.
+fn look(
+    trace: &shelf::Shared,
+    since: Option<u64>,
+    is_first: bool,
+) -> Result<(u64, Option<Event>, Option<Duration>)> {
+    shelf::follow(trace)?;
+    let trace = lock(trace);
     let version = trace.version();
+    let usual = if trace.is_live() { LIVE } else { QUIET };
+    let usual = (!trace.is_behind()).then_some(usual);
     let since = since.unwrap_or(version);
     if since == version && !is_first {
-        return Ok((version, None, trace.is_live()));
+        return Ok((version, None, usual));
     }
     // A version of another server is no version of this one.
     let reset = since > version || trace.is_anew_since(since);
@@ -109,6 +116,7 @@ fn look(trace: &mut Trace, since: Option<u64>, is_first: bool) -> Result<(u64, O
     let change = Change {
         version,
         status: trace.status(),
+        unrecorded: trace.is_unrecorded_crash(),
         reset,
         many,
         skeleton: changed.map(|(at, bar)| bar_json(at, bar, base)).collect(),
@@ -119,7 +127,7 @@ fn look(trace: &mut Trace, since: Option<u64>, is_first: bool) -> Result<(u64, O
     };
     let data = serde_json::to_string(&change)?;
     let event = Event::default().event("changed").id(version.to_string()).data(data);
-    Ok((version, Some(event), trace.is_live()))
+    Ok((version, Some(event), usual))
 }
 
 /// The changes of the list of sessions since a version. `None`: from now on.
@@ -127,27 +135,29 @@ pub(super) fn list(
     shared: Arc<Shared>,
     since: Option<u64>,
 ) -> Events<impl Stream<Item = std::result::Result<Event, Infallible>>> {
-    let stream = stream::unfold((shared, since, Duration::ZERO), |(shared, mut since, mut pause)| async move {
-        loop {
-            tokio::time::sleep(pause).await;
-            let (looked_at, begun) = (Arc::clone(&shared), Instant::now());
-            let looked = tokio::task::spawn_blocking(move || match since {
-                Some(since) => looked_at.shelf.list_since(since),
-                None => looked_at.shelf.list().map(|(version, _)| {
-                    Some(shelf::ListChange { version, changed: Vec::new(), gone: Vec::new() })
-                }),
-            });
-            let looked = looked.await;
-            pause = LIST.max(begun.elapsed() * SHARE);
-            // A store that cannot be listed for a moment may be listed in the next.
-            if let Ok(Ok(Some(change))) = looked {
-                since = Some(change.version);
-                if let Ok(data) = serde_json::to_string(&change) {
-                    let event = Event::default().event("sessions").id(change.version.to_string()).data(data);
-                    return Some((Ok(event), (shared, since, pause)));
+    let stream =
+        stream::unfold((shared, since, Duration::ZERO), |(shared, mut since, mut pause)| async move {
+            loop {
+                tokio::time::sleep(pause).await;
+                let (looked_at, begun) = (Arc::clone(&shared), Instant::now());
+                let looked = tokio::task::spawn_blocking(move || match since {
+                    Some(since) => looked_at.shelf.list_since(since),
+                    None => looked_at.shelf.list().map(|(version, _)| {
+                        Some(shelf::ListChange { version, changed: Vec::new(), gone: Vec::new() })
+                    }),
+                });
+                let looked = looked.await;
+                pause = LIST.max(begun.elapsed() * SHARE);
+                // A store that cannot be listed for a moment may be listed in the next.
+                if let Ok(Ok(Some(change))) = looked {
+                    since = Some(change.version);
+                    if let Ok(data) = serde_json::to_string(&change) {
+                        let event =
+                            Event::default().event("sessions").id(change.version.to_string()).data(data);
+                        return Some((Ok(event), (shared, since, pause)));
+                    }
                 }
             }
-        }
-    });
+        });
     events(stream)
 }

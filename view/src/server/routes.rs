@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::{Deserialize, Serialize};
 
-use super::shelf::lock;
+use super::shelf::{follow, lock};
 use super::{Shared, gate, live, streaming};
 use crate::assets;
 use crate::documents::SessionRow;
@@ -99,14 +99,12 @@ async fn of_session(
 ) -> Answer {
     let document = blocking(move || {
         let trace = shared.shelf.trace(named(&id)?)?;
-        let mut trace = lock(&trace);
-        match make(&mut trace) {
-            Err(ViewError::LogChanged) => {
-                trace.catch_up()?;
-                make(&mut trace)
-            }
-            made => made,
+        let made = make(&mut lock(&trace));
+        if !matches!(made, Err(ViewError::LogChanged)) {
+            return made;
         }
+        follow(&trace)?;
+        make(&mut lock(&trace))
     });
     Ok(json(document.await?))
 }
@@ -192,11 +190,12 @@ async fn session_live(
 }
 
 async fn summary(State(shared): App, Path((_, id)): Of<String>) -> Answer {
-    of_session(shared, id, |trace| {
-        trace.catch_up()?;
-        trace.summary_document()
-    })
-    .await
+    let document = blocking(move || {
+        let trace = shared.shelf.trace(named(&id)?)?;
+        follow(&trace)?;
+        lock(&trace).summary_document()
+    });
+    Ok(json(document.await?))
 }
 
 async fn skeleton(State(shared): App, Path((_, id, chunk)): OfSession<usize>) -> Answer {

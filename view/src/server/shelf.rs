@@ -2,17 +2,21 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tracewal::{SessionName, Store};
 
 use crate::documents::SessionRow;
 use crate::documents::sessions;
 use crate::error::{Result, ViewError};
-use crate::trace::Trace;
+use crate::trace::{Followed, Trace};
 
 /// At most so many spans and entries of sessions are kept that nobody asks for at the moment, and at most so many sessions.
 const KEPT: usize = 2_000_000;
 const KEPT_SESSIONS: usize = 200;
+
+/// For so long a log is read on at once.
+const MOMENT: Duration = Duration::from_millis(150);
 
 /// A session that is looked at.
 pub(super) type Shared = Arc<Mutex<Trace>>;
@@ -103,10 +107,8 @@ impl Shelf {
     fn look(&self) -> Result<()> {
         let rows = sessions::rows(&self.store, |session| {
             let row = self.trace_of(session).and_then(|trace| {
-                let mut trace = lock(&trace);
-                trace.catch_up()?;
-                trace.rest();
-                Ok(trace.row())
+                follow(&trace)?;
+                Ok(lock(&trace).row())
             });
             row.unwrap_or_else(|error| SessionRow::unreadable(session, &error))
         })?;
@@ -170,6 +172,21 @@ impl Listed {
         self.order = order;
         self.version += u64::from(is_changed);
     }
+}
+
+/// Follows the log of a session, for a moment: whoever wants a document waits meanwhile. What takes longer is done without it.
+pub(super) fn follow(trace: &Shared) -> Result<()> {
+    let followed = lock(trace).follow(Some(MOMENT))?;
+    if let Followed::Anew(anew) = followed {
+        let read = anew.read();
+        lock(trace).take(read)?;
+    }
+    let mut trace = lock(trace);
+    trace.rest();
+    if let Some(recovery) = trace.begin_recovery() {
+        std::thread::spawn(move || recovery.run());
+    }
+    Ok(())
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
