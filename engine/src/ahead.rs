@@ -13,6 +13,7 @@ use crate::disk::Disk;
 use crate::error::Result;
 use crate::filesystem::Promise;
 use crate::fork;
+use crate::mapping::Pages;
 use crate::segment::{Blank, Segment};
 use crate::store::lock;
 
@@ -144,7 +145,7 @@ pub(crate) struct Recipe {
 }
 
 impl Recipe {
-    pub(crate) fn make(&self) -> Result<Blank> {
-        Blank::new(&self.disk, &self.path, self.capacity, self.promise)
+    pub(crate) fn make(&self, pages: Pages) -> Result<Blank> {
+        Blank::new(&self.disk, &self.path, self.capacity, self.promise, pages)
     }
 }

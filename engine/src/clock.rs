@@ -53,6 +53,17 @@ mod counter {
         unsafe { core::arch::x86_64::_rdtsc() }
     }
 
+    /// What another clock says, and the counter at that moment. `None`: the thread is taken off its processor again and again, and what one
+    /// says is not what it would have said when the other was asked.
+    fn together<T>(other: impl Fn() -> T) -> Option<(u64, T)> {
+        /// About a microsecond on the processors of today; asking takes 20 to 50 ns.
+        const TOGETHER: u64 = 3_000;
+        (0..4).find_map(|_| {
+            let (before, other, after) = (ticks(), other(), ticks());
+            (after.wrapping_sub(before) < TOGETHER).then_some((before, other))
+        })
+    }
+
     #[inline]
     pub(super) fn now_ns() -> i64 {
         let (now, asked) = (ticks(), ASKED.get());
@@ -67,7 +78,7 @@ mod counter {
     #[cold]
     fn ask() -> i64 {
         let scale = scale();
-        let (ticks, ns) = (ticks(), system_ns());
+        let Some((ticks, ns)) = together(system_ns) else { return system_ns() };
         let good_for = (1_000_000_u64 << 32).checked_div(scale).unwrap_or(0);
         ASKED.set(Asked { ticks, ns, good_for, scale });
         ns
@@ -77,7 +88,7 @@ mod counter {
     fn scale() -> u64 {
         static SCALE: AtomicU64 = AtomicU64::new(0);
         static FIRST: OnceLock<Option<(u64, Instant)>> = OnceLock::new();
-        /// Reading both clocks is exact to some 50 ns: over this long, to 5 millionths.
+        /// Reading both clocks is exact to some 50 ns, and to two microseconds at worst: over this long, to 5 or 200 millionths.
         const LONG_ENOUGH_NS: u128 = 10_000_000;
 
         let known = SCALE.load(Ordering::Relaxed);
@@ -88,13 +99,15 @@ mod counter {
             let source = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
             std::fs::read_to_string(source).is_ok_and(|name| name.trim() == "tsc")
         };
-        let first = FIRST.get_or_init(|| is_kernels_own().then(|| (ticks(), Instant::now())));
+        let first = FIRST.get_or_init(|| if is_kernels_own() { together(Instant::now) } else { None });
         let Some((first, then)) = *first else { return 0 };
-        let (now, passed) = (ticks().wrapping_sub(first), then.elapsed().as_nanos());
+        let Some((now, passed)) = together(|| then.elapsed().as_nanos()) else { return 0 };
         if passed < LONG_ENOUGH_NS {
             return 0;
         }
-        let scale = (passed << 32).checked_div(u128::from(now)).and_then(|scale| u64::try_from(scale).ok());
+        let scale = (passed << 32)
+            .checked_div(u128::from(now.wrapping_sub(first)))
+            .and_then(|scale| u64::try_from(scale).ok());
         // A counter of 250 MHz to 100 GHz; anything else is none.
         let scale = scale.filter(|scale| (1 << 25..1 << 34).contains(scale)).unwrap_or(0);
         SCALE.store(scale, Ordering::Relaxed);

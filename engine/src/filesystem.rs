@@ -27,6 +27,32 @@ pub(crate) fn promise(path: &Path, allow_network: bool) -> Result<Promise> {
     }
 }
 
+/// The length of a file, and nothing else about it: from Linux 6.13 on, who asks for the times of a file has the next store note a new one,
+/// and the sync behind it then writes to the journal too. That made every durable append half as slow again, with twice the bytes.
+#[cfg(target_os = "linux")]
+pub(crate) fn file_len(path: &Path) -> std::io::Result<u64> {
+    use std::os::unix::ffi::OsStrExt;
+    let name = std::ffi::CString::new(path.as_os_str().as_bytes())?;
+    // SAFETY: all zeros is a valid statx structure, which the call fills.
+    let mut stat: libc::statx = unsafe { std::mem::zeroed() };
+    // SAFETY: a string that ends in NUL, and a structure to fill; both live through the call.
+    if unsafe { libc::statx(libc::AT_FDCWD, name.as_ptr(), 0, libc::STATX_SIZE, &raw mut stat) } == 0 {
+        return Ok(stat.stx_size);
+    }
+    match std::io::Error::last_os_error() {
+        // Before Linux 4.11, or not allowed in a sandbox that does not know it.
+        error if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) => {
+            std::fs::metadata(path).map(|file| file.len())
+        }
+        error => Err(error),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn file_len(path: &Path) -> std::io::Result<u64> {
+    std::fs::metadata(path).map(|file| file.len())
+}
+
 enum Kind {
     /// Overwrites blocks in place once they are allocated.
     Overwriting,

@@ -1,9 +1,10 @@
 //! The segment that a session appends to: reserving room, encoding into it, publishing in order (SPEC.md section 9).
 
+use std::cmp::Ordering as CmpOrdering;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use tracewal_format::checksum::Salted;
@@ -15,9 +16,9 @@ use crate::ahead::{self, Next, Recipe, STEP, WINDOW, WORTH_IT};
 use crate::clock;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
-use crate::filesystem::Promise;
+use crate::filesystem::{Promise, file_len};
 use crate::guard::Guard;
-use crate::mapping::Mapping;
+use crate::mapping::{Mapping, Pages};
 use crate::reservation::{Mark, Reservation, Room};
 use crate::store::lock;
 
@@ -31,6 +32,22 @@ const QUEUED: u32 = 1 << 17;
 
 /// How many bytes a sync writes ahead of the last record.
 const AHEAD: u64 = 256 << 10;
+
+/// How much of a mapping is let go at once before it is synced.
+const LET_GO: usize = 256 << 10;
+
+/// From how many bytes a second on huge pages are used.
+const FAST: u64 = 16 << 20;
+
+/// How much is made ready at once.
+fn step(pages: Pages) -> u64 {
+    if pages == Pages::Huge { pages.len() } else { STEP }
+}
+
+/// And in multiples of what.
+fn grain(pages: Pages) -> u64 {
+    if pages == Pages::Huge { pages.len() } else { 4096 }
+}
 
 /// What is to be appended.
 pub(crate) struct Append<F> {
@@ -90,6 +107,9 @@ pub(crate) struct Segment {
     /// The segment behind it, and how it is made.
     next: Next,
     recipe: OnceLock<Recipe>,
+    pages: Pages,
+    /// Whether its pages have become too large: a sync found less than half of one stored.
+    is_wasteful: AtomicBool,
     /// Itself, for the thread that prepares.
     me: Weak<Segment>,
 }
@@ -103,11 +123,18 @@ pub(crate) struct Blank {
     capacity: u64,
     /// How much of it is ready to be stored into.
     ready: u64,
+    pages: Pages,
 }
 
 impl Blank {
     /// Makes a file of `capacity` bytes.
-    pub(crate) fn new(disk: &Disk, path: &Path, capacity: u64, promise: Promise) -> Result<Self> {
+    pub(crate) fn new(
+        disk: &Disk,
+        path: &Path,
+        capacity: u64,
+        promise: Promise,
+        pages: Pages,
+    ) -> Result<Self> {
         let file = disk.create(path)?;
         let made = || {
             if promise == Promise::Written {
@@ -116,10 +143,12 @@ impl Blank {
             }
             disk.allocate(&file, path, capacity)?;
             let len = usize::try_from(capacity).unwrap_or(usize::MAX);
-            Mapping::new(&file, len).map(Some).map_err(|e| Error::io("map", path, e))
+            let mapping = Mapping::new(&file, len).map_err(|e| Error::io("map", path, e))?;
+            mapping.use_pages(pages);
+            Ok(Some(mapping))
         };
         match made() {
-            Ok(medium) => Ok(Blank { file, path: path.to_owned(), medium, capacity, ready: 0 }),
+            Ok(medium) => Ok(Blank { file, path: path.to_owned(), medium, capacity, ready: 0, pages }),
             Err(error) => {
                 // Half a segment is worth nothing, and its blocks may be what others need.
                 let _ = disk.remove_file(path);
@@ -135,7 +164,7 @@ impl Blank {
     /// Makes the first pages ready.
     fn warm_up(&mut self) {
         if let Some(mapping) = &self.medium {
-            let ready = STEP.min(self.capacity);
+            let ready = step(self.pages).min(self.capacity);
             if mapping.populate(0, ready) {
                 self.ready = ready;
             }
@@ -170,6 +199,8 @@ impl Blank {
             readying: Mutex::default(),
             next: Next::new(),
             recipe: OnceLock::new(),
+            pages: self.pages,
+            is_wasteful: AtomicBool::new(false),
             me: Weak::new(),
         };
         segment.write_page(disk, 0, &bytes)?;
@@ -225,7 +256,7 @@ impl Segment {
     /// thread for that.
     pub(crate) fn prepare(&self) {
         let (Medium::Mapped(mapping), Some(recipe)) = (&self.medium, self.recipe.get()) else { return };
-        let mut ready = self.ready.load(Ordering::Relaxed);
+        let (mut ready, step) = (self.ready.load(Ordering::Relaxed), step(self.pages));
         loop {
             if self.marks.is_closed() {
                 return;
@@ -235,8 +266,12 @@ impl Segment {
                 break;
             }
             // Whoever has overtaken us is touching these pages himself: further on we are not in each other's way.
-            let from = if ready < written { (written + STEP / 4) & !4095 } else { ready };
-            let to = (from + STEP).min(self.header.capacity);
+            let from = if ready < written {
+                (written + STEP / 4).next_multiple_of(grain(self.pages))
+            } else {
+                ready
+            };
+            let to = (from + step).min(self.header.capacity);
             if from < to && !self.make_ready(mapping, from, to) {
                 // It is closed; or the kernel cannot, or somebody has cut the file: nobody asks again.
                 return;
@@ -246,13 +281,34 @@ impl Segment {
         }
         if ready >= self.header.capacity {
             self.next.make(|| {
-                let mut blank = recipe.make()?;
+                let mut blank = recipe.make(self.pages_behind(recipe.capacity))?;
                 blank.warm_up();
                 Ok(blank)
             });
         } else {
             self.ask_at.store(ready.saturating_sub(WINDOW / 2), Ordering::Release);
         }
+    }
+
+    /// What suits the segment behind it, if it goes on like this. The smallest segments are not worth a thought.
+    pub(crate) fn pages_behind(&self, capacity: u64) -> Pages {
+        match (capacity.cmp(&WORTH_IT), self.is_filled_fast()) {
+            (CmpOrdering::Less, _) | (CmpOrdering::Equal, true) => Pages::AsTheyCome,
+            (CmpOrdering::Greater, true) => Pages::Huge,
+            (_, false) => Pages::Small,
+        }
+    }
+
+    /// Whether so much is appended that a sync finds more than some huge pages full, and nobody waits for single records to be synced.
+    fn is_filled_fast(&self) -> bool {
+        let age_ns = clock::now_ns().saturating_sub(self.header.wall_base_ns);
+        let age_ns = u64::try_from(age_ns).unwrap_or(u64::MAX);
+        self.published().offset > age_ns / (1_000_000_000 / FAST) && self.written.load(Ordering::Relaxed) == 0
+    }
+
+    /// Whether it had better be left for one with small pages.
+    pub(crate) fn is_wasteful(&self) -> bool {
+        self.is_wasteful.load(Ordering::Relaxed)
     }
 
     /// Makes pages ready, unless no further record will come.
@@ -531,6 +587,10 @@ impl Segment {
                 let from = if closed { 0 } else { self.synced.load(Ordering::Acquire) & !4095 };
                 let to = if ahead && !closed { self.write_ahead(mapping, end) } else { end };
                 let range = usize::try_from(from).unwrap_or(0)..usize::try_from(to).unwrap_or(usize::MAX);
+                // Else the kernel takes each page out of the mapping by itself, and interrupts every processor for it. The last is not full.
+                if range.len() > LET_GO {
+                    mapping.let_go(range.start..usize::try_from(end & !4095).unwrap_or(0));
+                }
                 disk.before(crate::disk::Step::Sync(&self.path()))
                     .and_then(|()| mapping.sync(range))
                     .map_err(|e| Error::io("sync", &self.path(), e))?;
@@ -544,10 +604,15 @@ impl Segment {
     /// Everything up to `end` has been synced, if the file is still there.
     pub(crate) fn note_synced(&self, end: u64) -> Result<()> {
         self.check_file().map_err(|e| Error::io("look for", &self.path(), e))?;
-        self.synced.fetch_max(end, Ordering::AcqRel);
+        let before = self.synced.fetch_max(end, Ordering::AcqRel);
+        let closed = self.marks.is_closed();
         match &self.medium {
-            Medium::Mapped(mapping) if self.marks.is_closed() && !self.is_unsynced() => {
-                mapping.forget_pages()
+            Medium::Mapped(mapping) if closed && !self.is_unsynced() => mapping.let_go(0..mapping.len()),
+            // The first sync of a segment may come at its very beginning.
+            Medium::Mapped(_) if !closed && before > 0 && self.header.capacity >= WORTH_IT => {
+                let is_wasteful =
+                    end.saturating_sub(before) < self.pages.len() / 2 && self.pages != Pages::Small;
+                self.is_wasteful.fetch_or(is_wasteful, Ordering::Relaxed);
             }
             _ => {}
         }
@@ -559,6 +624,9 @@ impl Segment {
     fn write_ahead(&self, mapping: &Mapping, end: u64) -> u64 {
         if end <= self.written.load(Ordering::Relaxed) {
             return end;
+        }
+        if self.written.load(Ordering::Relaxed) == 0 {
+            mapping.use_pages(Pages::Small);
         }
         let to = (end + AHEAD).next_multiple_of(4096).min(self.header.capacity);
         if !self.make_ready(mapping, end & !4095, to) {
@@ -579,7 +647,7 @@ impl Segment {
 
     /// A file without a name, or one that was cut, syncs as well as any other, and nothing in it is durable (I8).
     fn check_file(&self) -> io::Result<()> {
-        if std::fs::metadata(self.path())?.len() < self.header.capacity {
+        if file_len(&self.path())? < self.header.capacity {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "somebody has cut it"));
         }
         Ok(())

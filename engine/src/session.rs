@@ -14,7 +14,7 @@ use tracewal_format::record::Body;
 use tracewal_format::segment::Header;
 use tracewal_format::time::Time;
 
-use crate::ahead::Recipe;
+use crate::ahead::{self, Recipe};
 use crate::clock;
 use crate::crash::{self, Place};
 use crate::error::{Error, Result};
@@ -22,6 +22,7 @@ use crate::fork;
 use crate::guard::Guard;
 use crate::lifecycle;
 use crate::lock::ShortLock;
+use crate::mapping::Pages;
 use crate::name;
 use crate::options::Durability;
 use crate::owner::{Entry, Owner};
@@ -510,6 +511,7 @@ impl SessionInner {
             &path.with_extension("wal.tmp"),
             store.0.options.first_segment,
             store.0.promise,
+            Pages::AsTheyCome,
         )?;
         let identity = store.0.identity();
         let header = Header {
@@ -755,6 +757,19 @@ impl SessionInner {
 
     /// Goes on in a new segment behind `full`, with room for a body of this length; another thread may have done it already.
     fn roll(&self, full: &Segment, body_len: usize) -> Result<()> {
+        self.roll_into(full, body_len, None)
+    }
+
+    /// After a burst, what comes once in a while goes into small pages again.
+    pub(crate) fn leave_large_pages(&self) -> Result<()> {
+        let segment = self.segments.current();
+        if !segment.is_wasteful() || self.closed.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        self.roll_into(segment, 0, Some(ahead::WORTH_IT))
+    }
+
+    fn roll_into(&self, full: &Segment, body_len: usize, capacity: Option<u64>) -> Result<()> {
         let mut growing = self.segments.grow();
         if self.sealed.load(Ordering::Acquire) {
             return Err(Error::Ended { session: self.name.id().to_owned() });
@@ -772,11 +787,13 @@ impl SessionInner {
         })?;
         let (number, path) = (full.header.number + 1, recipe.path.with_extension(""));
         // Everything that can fail for want of room fails before the full segment is closed: it may still take smaller events.
-        let blank = match full.take_next(disk, needed) {
+        let blank = match full.take_next(disk, if capacity.is_some() { u64::MAX } else { needed }) {
             Some(blank) => blank,
             None => {
-                recipe.capacity = recipe.capacity.max(needed);
-                recipe.make()?
+                recipe.capacity = capacity.unwrap_or(recipe.capacity).max(needed);
+                let pages =
+                    if capacity.is_some() { Pages::Small } else { full.pages_behind(recipe.capacity) };
+                recipe.make(pages)?
             }
         };
         let salt = random::u64()?;

@@ -137,6 +137,10 @@ impl SessionInner {
         };
         drop(syncing);
         self.synced.notify_all();
+        if done.is_ok() {
+            // Without a new segment the old one serves as well.
+            let _ = self.leave_large_pages();
+        }
         done
     }
 
