@@ -226,6 +226,12 @@ export function SpanGrid({ session, timeline, hits }: { session: Session; timeli
         <span class="legend" aria-hidden="true">
           <i class="kind-generation" /> model <i class="kind-tool" /> tool <i class="kind-agent" /> agent <i class="is-error" /> error{" "}
           <i class="is-interrupted" /> interrupted
+          {timeline && (
+            <>
+              {" "}
+              <i class="underlined" /> critical path
+            </>
+          )}
         </span>
       </div>
       {timeline && (
