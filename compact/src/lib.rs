@@ -67,8 +67,9 @@ pub use listing::{Damaged, Listed, Listing};
 pub use materialise::materialise;
 pub use open_spans::{OpenSpan, open_spans};
 pub use options::{open, options, options_with};
-pub use render::{RenderError, render};
+pub use render::{RenderError, SpanJson, each_span, render, span_at};
 pub use retention::{Policy, Pruned, footprint, prune};
+pub use rfc3339::write as write_date;
 pub use rows::status_of;
 pub use summary::{Status, Summary};
 

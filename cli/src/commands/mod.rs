@@ -3,8 +3,11 @@
 mod demo;
 mod demo_session;
 mod events;
+mod export;
 mod import;
+mod import_format;
 mod import_into;
+mod import_sessions;
 mod ls;
 mod man;
 mod materialize;
@@ -35,6 +38,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         Command::DemoWriter(writer) => demo_session::write(&folder()?, &writer),
         Command::Record(record) => record::run(&folder()?, &record),
         Command::Import(import) => import::run(&folder()?, &import),
+        Command::Export(export) => export::run(&folder()?, &export),
         Command::Ls(ls) => ls::run(&folder()?, &ls),
         Command::Show(show) => show::run(&folder()?, &show),
         Command::Why(why) => why::run(&folder()?, &why),
