@@ -12,7 +12,7 @@ use tracewal_format::event::SpanKind;
 use tracewal_format::log::LogSource;
 use tracewal_format::time::{Time, write_f64};
 
-use crate::json::{Object, object};
+use crate::json::{Object, is_deep, object};
 use crate::otlp::carried::metadata;
 use crate::span::{Span, Tokens, shown};
 use crate::trace::Trace;
@@ -243,7 +243,7 @@ fn call(tool: &Span, out: &mut Vec<u8>) {
         to.text("tool_call_id", call_id(tool));
         to.text("function_name", &tool.name);
         match tool.input.as_ref().map(|json| json.get()) {
-            Some(json) if json.starts_with('{') => to.clean("arguments", json),
+            Some(json) if json.starts_with('{') && !is_deep(json) => to.clean("arguments", json),
             Some(json) => to.object("arguments", |arguments| arguments.clean("input", json)),
             None => to.object("arguments", |_| ()),
         }

@@ -134,9 +134,33 @@ pub(crate) fn elements(json: &str) -> Option<Vec<&str>> {
     Some(raw.into_iter().map(RawValue::get).collect())
 }
 
-/// Appends valid JSON so that parsers which take less than the grammar says take it too: a lone surrogate becomes U+FFFD, and a number
-/// that no binary64 holds becomes a string.
+/// How deep a value may nest for every parser to take it.
+const DEPTH_MAX: usize = 64;
+
+/// Whether a value nests deeper than every parser takes.
+pub(crate) fn is_deep(json: &str) -> bool {
+    let (bytes, mut at, mut depth) = (json.as_bytes(), 0_usize, 0_usize);
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => at = string_end(bytes, at) - 1,
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > DEPTH_MAX {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
+/// Appends valid JSON so that parsers which take less than the grammar says take it too: a lone surrogate becomes U+FFFD, a number that no
+/// binary64 holds becomes a string, and so does the whole when it is deep.
 pub(crate) fn clean(json: &str, out: &mut Vec<u8>) {
+    if is_deep(json) {
+        return write_str(json, out);
+    }
     let bytes = json.as_bytes();
     let (mut at, mut kept) = (0_usize, 0_usize);
     let slice = |from: usize, to: usize| bytes.get(from..to).unwrap_or_default();
@@ -217,5 +241,8 @@ mod tests {
             "{\"\u{FFFD}\":\"1e999\",\"b\":[\"\u{1F600}\"]}"
         );
         assert_eq!(cleaned(r#"["\\\\ud800","-1e999"]"#), r#"["\\\\ud800","-1e999"]"#);
+        let deep = format!("{}{}", "[".repeat(65), "]".repeat(65));
+        assert_eq!(cleaned(&deep), format!("\"{deep}\""));
+        assert_eq!(cleaned(&deep[1..129]), deep[1..129]);
     }
 }

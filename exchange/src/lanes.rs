@@ -15,14 +15,18 @@ pub(crate) struct Stretch {
 /// The track of each stretch, from 0. Tracks are given in the order of time, and taken again when they are free.
 pub(crate) fn lanes(stretches: &[Stretch]) -> Vec<u32> {
     let mut order: Vec<usize> = (0..stretches.len()).collect();
-    let key = |at: &usize| stretches.get(*at).map(|s| (s.start, Reverse(s.end), *at));
+    // Two of no length at the same moment would be shown as one inside the other.
+    let stretch_at = |at: usize| {
+        stretches.get(at).map(|stretch| Stretch { end: stretch.end.max(stretch.start + 1), ..*stretch })
+    };
+    let key = |at: &usize| stretch_at(*at).map(|s| (s.start, Reverse(s.end), *at));
     order.sort_unstable_by_key(key);
     let mut lane_of = vec![u32::MAX; stretches.len()];
     // Of each track, what is open on it, from the outside in: end and position.
     let mut open: Vec<Vec<(i128, usize)>> = Vec::new();
     let mut free: BinaryHeap<Reverse<(i128, u32)>> = BinaryHeap::new();
     for at in order {
-        let Some(stretch) = stretches.get(at) else { continue };
+        let Some(stretch) = stretch_at(at) else { continue };
         let parents = stretch.parent.filter(|parent| *parent < at).and_then(|parent| {
             let lane = lane_of.get(parent).copied().filter(|lane| *lane != u32::MAX)?;
             Some((lane, parent))
@@ -91,6 +95,14 @@ mod tests {
                 (65, 200, Some(0)),
             ]),
             [0, 0, 1, 0, 0, 1]
+        );
+    }
+
+    #[test]
+    fn what_has_no_length_is_inside_its_parent_alone() {
+        assert_eq!(
+            of(&[(0, 9, None), (5, 5, Some(0)), (5, 5, Some(0)), (5, 5, Some(2)), (6, 6, None)]),
+            [0, 0, 1, 1, 1]
         );
     }
 

@@ -18,6 +18,10 @@ use crate::trace::Trace;
 
 /// How much of an input, an output or attributes is shown.
 const VALUE_CHARACTERS: usize = 4096;
+/// A year before the session began, and a century behind: a viewer counts nanoseconds in 63 bits, so one absurd time would push the others
+/// out of its sight.
+const BEFORE_NS: i128 = 365 * 86_400 * 1_000_000_000;
+const BEHIND_NS: i128 = 100 * BEFORE_NS;
 /// There is one process.
 const PID: u32 = 1;
 
@@ -27,7 +31,7 @@ pub(crate) fn write<S: LogSource, W: io::Write>(
 ) -> Result<(), RenderError<S::Error>> {
     let summary = trace.summary();
     let last = summary.ended_at.as_ns();
-    let stretches = stretches(trace, last)?;
+    let stretches = stretches(trace, summary.started_at.as_ns(), last)?;
     let base = stretches.iter().map(|stretch| stretch.start).min().unwrap_or(last);
     let lane_of = lanes(&stretches);
     let mut buffer = Vec::new();
@@ -49,7 +53,7 @@ pub(crate) fn write<S: LogSource, W: io::Write>(
             event.text("name", &format!("crashed: {}", crash.reason));
             event.text("ph", "i");
             event.text("s", "g");
-            time("ts", crash.time.as_ns().max(base) - base, event);
+            time("ts", crash.time.as_ns().clamp(base, base + BEHIND_NS) - base, event);
             event.plain("pid", PID);
             event.plain("tid", 1);
         });
@@ -61,13 +65,15 @@ pub(crate) fn write<S: LogSource, W: io::Write>(
 /// When each span begins and ends: what is open lasts until the last that is known.
 fn stretches<S: LogSource>(
     trace: &mut Trace<'_, S>,
+    started: i128,
     last: i128,
 ) -> Result<Vec<Stretch>, RenderError<S::Error>> {
     let (mut stretches, mut positions) = (Vec::new(), HashMap::new());
     let mut later: Vec<(usize, [u8; 8])> = Vec::new();
     trace.spans(|span| {
-        let start = span.start.as_ns();
-        let end = span.end.map_or(last, Time::as_ns).max(start);
+        let known = |ns: i128| ns.clamp(started - BEFORE_NS, started + BEHIND_NS);
+        let start = known(span.start.as_ns());
+        let end = known(span.end.map_or(last, Time::as_ns)).max(start);
         let at = stretches.len();
         positions.insert(crate::ids::span_id("", &span.span_id), at);
         if let Some(parent) = &span.parent_span_id {

@@ -7,11 +7,11 @@ use std::collections::HashSet;
 use std::io::{BufRead, Read};
 
 use tracewal_format::event::{Crashed, Event, Note, Payload};
-use tracewal_format::json::parse_event;
+use tracewal_format::json::{EventError, parse_event};
 use tracewal_format::time::Time;
 
 use super::{ImportError, Sink};
-use crate::json::Members;
+use crate::json::{Members, object};
 
 /// Longer lines are refused: no event is so long.
 const LINE_LIMIT_BYTES: u64 = 1 << 30;
@@ -43,7 +43,8 @@ pub fn lines<R: BufRead, E>(mut from: R, session: &str, sink: Sink<'_, E>) -> Re
         }
         found.lines += 1;
         let text = std::str::from_utf8(&line).ok().map(str::trim_ascii_end);
-        let parsed = text.and_then(|text| parse_event(text).ok());
+        let mended = text.and_then(mended);
+        let parsed = mended.as_deref().or(text).and_then(|text| parse_event(text).ok());
         if let Some((Some(time), _)) = &parsed {
             now = *time;
         }
@@ -70,6 +71,26 @@ pub fn lines<R: BufRead, E>(mut from: R, session: &str, sink: Sink<'_, E>) -> Re
             }
         }
     }
+}
+
+/// The line with its attributes as the fold shows them, where they are no object: an embedder may append what a line may not say.
+fn mended(line: &str) -> Option<String> {
+    let Err(EventError::WrongType { key, .. }) = parse_event(line) else { return None };
+    let members = Members::parse(line).filter(|_| key == "attributes")?;
+    let mut again = Vec::with_capacity(line.len() + 64);
+    object(&mut again, |to| {
+        for (key, value) in members.iter() {
+            if key == "attributes" {
+                to.object(key, |attributes| {
+                    attributes.plain("tracewal.attributes", value);
+                    attributes.plain("tracewal.invalid", "[\"attributes\"]");
+                });
+            } else {
+                to.plain(key, value);
+            }
+        }
+    });
+    String::from_utf8(again).ok()
 }
 
 fn note_name(text: Option<&str>) -> &'static str {
