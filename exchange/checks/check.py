@@ -173,10 +173,14 @@ def main():
 
 
 def check(tracewal, store, node, session, folder):
+    peaks = {}
+
     def export(name):
         path = folder / name
+        peak = pathlib.Path(__file__).with_name("peak.py")
         command = [tracewal, "--store", store, "export", name, "-o", path, "--", session]
-        subprocess.run(command, check=True)
+        ran = subprocess.run([sys.executable, "-S", peak, *command], check=True, stdout=subprocess.PIPE)
+        peaks[name] = f"{name} {int(ran.stdout) >> 10}"
         return path
 
     canonical = json.loads(export("json").read_text())
@@ -194,6 +198,8 @@ def check(tracewal, store, node, session, folder):
     markdown(export("markdown"), canonical)
     perfetto = trace_events.check(export("perfetto"), canonical, node)
     print(f"{session[:36]!r}: {spans} spans, all accepted in {time.monotonic() - started:.1f} s; perfetto: {perfetto}")
+    if spans > 1000:
+        print("  peak MiB resident while writing " + ", ".join(peaks.values()))
 
 
 def regrouped(data):

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use tracewal::Store;
 use tracewal_cli::import::discover_named;
-use tracewal_exchange::import::{ImportError, Storage, canonical, lines, opencode, otlp};
+use tracewal_exchange::import::{ImportError, Sink, Storage, canonical, lines, opencode, otlp};
 
 use super::import::in_file;
 use super::import_sessions::{Imported, Receiver};
@@ -109,13 +109,7 @@ fn find(paths: &[PathBuf], other: Other) -> Result<Vec<What>> {
 
 fn one(store: &Store, other: Other, what: &What) -> Result<Vec<Imported>> {
     let mut receiver = Receiver::new(store, other.name());
-    let read = match (other, what) {
-        (_, What::Storage(storage)) => receiver.take(|sink| opencode(storage, sink).map(drop)),
-        (Other::Json, What::File(path)) => receiver.take(|sink| canonical(path, sink).map(drop)),
-        (Other::Events, What::File(path)) => receiver.take(|sink| events(path, sink)),
-        (_, What::File(path)) => receiver.take(|sink| otlp(path, sink).map(drop)),
-    };
-    match read {
+    match read(other, what, &mut |id, time, event| receiver.event(id, time, event)) {
         Ok(()) => receiver.finish(),
         Err(error) => {
             receiver.give_up()?;
@@ -128,10 +122,17 @@ fn one(store: &Store, other: Other, what: &What) -> Result<Vec<Imported>> {
     }
 }
 
-fn events(
-    path: &Path,
-    sink: tracewal_exchange::import::Sink<'_, Failure>,
-) -> std::result::Result<(), ImportError<Failure>> {
+/// Hands on what is in it; it may be asked for more than once.
+fn read(other: Other, what: &What, sink: Sink<'_, Failure>) -> std::result::Result<(), ImportError<Failure>> {
+    match (other, what) {
+        (_, What::Storage(storage)) => opencode(storage, sink).map(drop),
+        (Other::Json, What::File(path)) => canonical(path, sink).map(drop),
+        (Other::Events, What::File(path)) => events(path, sink),
+        (_, What::File(path)) => otlp(path, sink).map(drop),
+    }
+}
+
+fn events(path: &Path, sink: Sink<'_, Failure>) -> std::result::Result<(), ImportError<Failure>> {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let file = File::open(path).map_err(ImportError::Read)?;
     let found = lines(BufReader::with_capacity(256 << 10, file), &stem, sink)?;

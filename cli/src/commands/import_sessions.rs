@@ -5,12 +5,11 @@ use std::collections::{BTreeMap, HashSet};
 use serde::{Deserialize, Serialize};
 use tracewal::event::{Note, RunEndReason, SessionEnded, SessionStarted};
 use tracewal::{Error, Event, Item, Payload, Session, SessionName, Store, Time};
-use tracewal_exchange::import::{ImportError, Sink};
 
 use super::import_into::{Done, REASON};
 use super::record::own;
 use crate::account::reading;
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
 
 /// The note that stands at the end of an import, with the format that it was.
 const DONE_NOTE: &str = "import.done";
@@ -81,16 +80,8 @@ impl<'s> Receiver<'s> {
         Receiver { store, format, sessions: BTreeMap::new() }
     }
 
-    /// Takes what an importer hands on.
-    pub(crate) fn take(
-        &mut self,
-        import: impl FnOnce(Sink<'_, Failure>) -> std::result::Result<(), ImportError<Failure>>,
-    ) -> std::result::Result<(), ImportError<Failure>> {
-        import(&mut |id, time, event| self.event(id, time, event))
-    }
-
     /// The one place that every event of these imports passes.
-    fn event(&mut self, id: &str, time: Time, event: Event<'_>) -> Result<()> {
+    pub(crate) fn event(&mut self, id: &str, time: Time, event: Event<'_>) -> Result<()> {
         let (store, format) = (self.store, self.format);
         let Some(incoming) = self.sessions.get_mut(id) else {
             let incoming = begin(store, format, id, time, event)?;
