@@ -6,7 +6,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `canonical.rs` | the canonical JSON |
-//! | `otlp.rs`, `otlp_file.rs` | OTLP in JSON or protobuf: what the spans mean, and reading them one at a time |
+//! | `otlp.rs`, `otlp_spans.rs`, `otlp_file.rs` | OTLP in JSON or protobuf: its sessions, what its spans mean, and reading them one at a time |
 //! | `opencode.rs` | the storage folder of opencode |
 //! | `lines.rs` | a log as JSON lines |
 //! | `spans.rs` | a span as events |
@@ -16,6 +16,7 @@ mod lines;
 mod opencode;
 mod otlp;
 mod otlp_file;
+mod otlp_spans;
 mod spans;
 
 use std::fmt;

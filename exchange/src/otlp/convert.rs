@@ -6,13 +6,14 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind as Role;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{Span as OtlpSpan, Status};
+use serde::de::DeserializeOwned;
 use tracewal_compact::Summary;
 use tracewal_format::event::SpanKind;
 use tracewal_format::time::Time;
 
 use super::attributes::List;
 use super::conventions::{Convention, describe, name};
-use super::foreign::{Group, KEPT, Kept};
+use super::foreign::{Group, KEPT, Kept, KeptOnRoot};
 use super::{OPENINFERENCE_VERSION, SCHEMA_URL, carried};
 use crate::ids;
 use crate::json::Members;
@@ -24,6 +25,8 @@ pub(crate) struct Converter<'s> {
     convention: Convention,
     group: Group,
     trace_id: Vec<u8>,
+    /// Of a session that came from OTLP: what its spans have in common.
+    kept: Option<Vec<Group>>,
 }
 
 impl<'s> Converter<'s> {
@@ -44,17 +47,24 @@ impl<'s> Converter<'s> {
             scope_schema_url: schema.into(),
         };
         let trace_id = ids::trace_id(&summary.trace_id).to_vec();
-        Converter { summary, convention, group, trace_id }
+        Converter { summary, convention, group, trace_id, kept: None }
     }
 
-    /// The span, and what it has in common with others. `None`: it stands for nothing that was in OTLP.
-    pub(crate) fn span(&self, span: &Span) -> Option<(Group, OtlpSpan)> {
-        match kept(span) {
-            Some(kept) if kept.synthetic => None,
-            Some(Kept { span: Some(as_it_came), group, input, output, open, .. }) => {
-                Some((group, self.foreign(span, as_it_came, [input, output], open)))
+    /// The span, and what it has in common with others; the root comes first. `None`: it stands for nothing that was in OTLP.
+    pub(crate) fn span(&mut self, span: &Span) -> Option<(Group, OtlpSpan)> {
+        if span.parent_span_id.is_none() {
+            self.kept = kept::<KeptOnRoot>(span).map(|kept| kept.groups);
+            if self.kept.is_some() {
+                return None;
             }
-            _ => Some((self.group.clone(), self.own(span))),
+        }
+        // Only of a session that came from OTLP: anybody may call an attribute so.
+        match self.kept.as_ref().and_then(|groups| Some((groups, kept::<Kept>(span)?))) {
+            Some((groups, kept)) => {
+                let group = groups.get(kept.group).cloned().unwrap_or_default();
+                Some((group, foreign(span, kept)))
+            }
+            None => Some((self.group.clone(), self.own(span))),
         }
     }
 
@@ -86,29 +96,24 @@ impl<'s> Converter<'s> {
             ..Default::default()
         }
     }
-
-    /// A span that came from OTLP, as it came.
-    fn foreign(
-        &self,
-        span: &Span,
-        mut to: OtlpSpan,
-        [input, output]: [Option<String>; 2],
-        open: bool,
-    ) -> OtlpSpan {
-        to.start_time_unix_nano = nanos(span.start);
-        to.end_time_unix_nano = if open { 0 } else { nanos(span.end.unwrap_or_default()) };
-        for (key, json) in [(input, &span.input), (output, &span.output)] {
-            let Some((key, json)) = key.zip(json.as_ref()) else { continue };
-            let value = Value::StringValue(shown(json.get()).into_owned());
-            if let Some(attribute) = to.attributes.iter_mut().find(|attribute| attribute.key == key) {
-                attribute.value = Some(AnyValue { value: Some(value) });
-            }
-        }
-        to
-    }
 }
 
-fn kept(span: &Span) -> Option<Kept> {
+/// A span that came from OTLP, as it came.
+fn foreign(span: &Span, kept: Kept) -> OtlpSpan {
+    let mut to = kept.span;
+    to.start_time_unix_nano = nanos(span.start);
+    to.end_time_unix_nano = if kept.open { 0 } else { nanos(span.end.unwrap_or_default()) };
+    for (key, json) in [(kept.input, &span.input), (kept.output, &span.output)] {
+        let Some((key, json)) = key.zip(json.as_ref()) else { continue };
+        let value = Value::StringValue(shown(json.get()).into_owned());
+        if let Some(attribute) = to.attributes.iter_mut().find(|attribute| attribute.key == key) {
+            attribute.value = Some(AnyValue { value: Some(value) });
+        }
+    }
+    to
+}
+
+fn kept<T: DeserializeOwned>(span: &Span) -> Option<T> {
     let members = Members::parse(span.attributes.as_ref()?.get())?;
     serde_json::from_str(members.get(KEPT)?).ok()
 }

@@ -34,7 +34,7 @@ pub fn write<S: LogSource, W: io::Write>(
     encoding: Encoding,
     out: &mut W,
 ) -> Result<(), RenderError<S::Error>> {
-    let converter = Converter::new(trace.summary(), convention);
+    let mut converter = Converter::new(trace.summary(), convention);
     let failed = RenderError::Write;
     match encoding {
         Encoding::Json => {
