@@ -43,7 +43,7 @@ fn import(format: &str, path: &Path) -> Result<u64, ImportError<Infallible>> {
 #[test]
 fn no_damage_makes_an_import_panic() {
     let rounds: u64 =
-        std::env::var("TRACEWAL_DAMAGED_FILES").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(5_000);
+        std::env::var("TRACEWAL_DAMAGED_FILES").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(1_000);
     let seed: u64 = std::env::var("TRACEWAL_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(7);
     println!("TRACEWAL_SEED={seed}");
     let dir = tempfile::tempdir().unwrap();

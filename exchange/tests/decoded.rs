@@ -17,6 +17,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tracewal::Reading;
 use tracewal::fold::Fold;
+use tracewal_compact::{each_span, span_at};
 use tracewal_exchange::{Format, Trace, export};
 
 struct Scene {
@@ -95,6 +96,31 @@ fn same_spans(data: &TracesData, wanted: &[Of]) {
             assert_eq!(any(key), Some(Any::IntValue(i64::try_from(reasoning).unwrap_or(i64::MAX))));
         }
     }
+}
+
+#[test]
+fn spans_alone_are_those_of_the_document() {
+    let scene = Scene::new(30);
+    let document = String::from_utf8(scene.export(Format::Json)).unwrap();
+    let store = torture::open(&scene.dir.path().join("store"));
+    let mut log = store.read(&store.find(torture::ID).unwrap(), Reading::Whole).unwrap();
+    let fold = Fold::of(&mut log).unwrap();
+    let mut alone: Vec<String> = Vec::new();
+    each_span(&fold, &mut log, |span| {
+        alone.push(String::from_utf8(span.json.to_vec()).unwrap());
+        Ok(())
+    })
+    .unwrap();
+    assert!(document.contains(&format!("\"spans\":[{}],", alone.join(","))));
+    for (at, span) in alone.iter().enumerate() {
+        let mut json = Vec::new();
+        span_at(&fold, &mut log, at, &mut json).unwrap();
+        let has_defaults = span.contains("\"kind\":\"generation\"");
+        assert!(has_defaults || json == span.as_bytes(), "{at}: {span}");
+    }
+    let mut none = Vec::new();
+    span_at(&fold, &mut log, alone.len(), &mut none).unwrap();
+    assert!(none.is_empty());
 }
 
 #[test]
