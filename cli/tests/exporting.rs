@@ -164,6 +164,12 @@ fn events_come_back_in_runs_of_their_own() {
             let (_, spans) = trace(&scene.store(), session);
             let (_, spans_again) = trace(&copy, "copied");
             assert_eq!(spans.len(), spans_again.len());
+            for (a, b) in spans.iter().zip(&spans_again).filter(|(a, _)| a.contains_key("interrupted")) {
+                // Open when their run ended, they ended with it, and not with the import.
+                for key in ["endTime", "statusMessage", "interrupted"] {
+                    assert_eq!(a[key].get(), b[key].get(), "{}", a["spanId"].get());
+                }
+            }
             let status = |store: &Path, session: &str| {
                 let (document, _) = trace(store, session);
                 members(document["summary"].get())["status"].get().to_owned()

@@ -150,10 +150,10 @@ fn begin(store: &Store, format: &str, id: &str, time: Time, event: Event<'_>) ->
 
 impl Incoming {
     fn event(&mut self, store: &Store, id: &str, time: Time, event: Event<'_>) -> Result<()> {
-        self.now = time;
+        let before = std::mem::replace(&mut self.now, time);
         self.add_up(&event);
         match &event {
-            Event::RunStarted(_) => return self.run(store, id),
+            Event::RunStarted(_) => return self.run(store, id, before),
             Event::RunEnded(ended) => {
                 self.reason = ended.reason;
                 return Ok(());
@@ -193,14 +193,14 @@ impl Incoming {
         Ok(())
     }
 
-    /// A process began to write: the first is this one, a later one stays a run of its own.
-    fn run(&mut self, store: &Store, id: &str) -> Result<()> {
+    /// A process began to write: the first is this one, a later one stays a run of its own, and the one before it ended with its last event.
+    fn run(&mut self, store: &Store, id: &str, last: Time) -> Result<()> {
         self.runs += 1;
         if self.runs > 1
             && self.known.is_none()
             && let Some(session) = self.session.take()
         {
-            session.close_at(self.now, self.reason)?;
+            session.close_at(last, self.reason)?;
             self.session = Some(store.session(id).reason(REASON).resume()?);
         }
         Ok(())
