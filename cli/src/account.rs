@@ -52,10 +52,15 @@ impl Account {
 
     /// Writes the canonical JSON.
     pub(crate) fn render(&mut self, out: &mut impl Write) -> Result<()> {
-        tracewal::fold::render(&self.fold, &mut self.log, out).map_err(|error| match error {
-            RenderError::Write(error) => Failure::Output(error),
-            other => Failure::error(format!("{other}; try again")),
-        })
+        tracewal::fold::render(&self.fold, &mut self.log, out).map_err(written)
+    }
+}
+
+/// Why a session could not be written.
+pub(crate) fn written(error: RenderError<std::io::Error>) -> Failure {
+    match error {
+        RenderError::Write(error) => Failure::Output(error),
+        other => Failure::error(format!("{other}; try again")),
     }
 }
 

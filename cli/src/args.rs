@@ -34,11 +34,11 @@ pub(crate) enum Command {
     DemoWriter(DemoWriter),
     Record(Record),
     Import(Import),
+    Export(Export),
     Ls(Ls),
     Show(Show),
     Why(Why),
     View(View),
-    Export(Export),
     Events(Events),
     Tail(Tail),
     Path(PathOf),
@@ -130,28 +130,84 @@ pub(crate) struct Record {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ImportSource {
+    /// Transcripts of Claude Code: *.jsonl.
     ClaudeCode,
+    /// Transcripts of Codex: *.jsonl.
     Codex,
+    /// The storage folder of opencode.
+    Opencode,
+    /// Canonical JSON, schema version 2: *.json.
+    Json,
+    /// OTLP in JSON or protobuf: *.json, *.jsonl, *.pb, *.binpb, *.otlp.
+    Otlp,
+    /// What `tracewal events` prints; the file's name is the session's id: *.jsonl, *.events.
+    Events,
 }
 
-/// Import the transcripts of another tool, one session per file.
+/// Import sessions of other tools and formats.
 ///
-/// A file that was imported before is left alone when nothing is new in it; one that grew adds a run with what is new.
+/// What was imported before is left alone when nothing is new in it; what grew adds a run with what is new. (A file of events has to be
+/// the same.)
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Examples:
   tracewal import claude-code ~/.claude/projects
-  tracewal import codex ~/.codex/sessions --strict")]
+  tracewal import codex ~/.codex/sessions --strict
+  tracewal import opencode ~/.local/share/opencode
+  tracewal import otlp traces.pb
+  tracewal --store copy import json trace.json")]
 pub(crate) struct Import {
-    /// Which tool wrote them.
+    /// What they are.
     pub(crate) source: ImportSource,
-    /// Files, or folders that are searched for *.jsonl.
+    /// Files, or folders that are searched for such files.
     #[arg(required = true, value_name = "FILE|DIR")]
     pub(crate) paths: Vec<PathBuf>,
-    /// Exit with 1 if a line could not be understood. (It is kept as a note in any case.)
+    /// Exit with 1 if a line or file could not be understood. (It is kept as a note in any case.)
     #[arg(long)]
     pub(crate) strict: bool,
     #[command(flatten)]
     pub(crate) json: Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// The canonical JSON, as `show --json` prints it.
+    Json,
+    /// The log, one JSON object a line.
+    Events,
+    /// OTLP/JSON with the GenAI attributes of OpenTelemetry's semantic conventions.
+    Otlp,
+    /// The same in protobuf.
+    OtlpProto,
+    /// OTLP/JSON with OpenInference attributes.
+    Openinference,
+    /// Trace Event JSON for the viewers of Perfetto and Chrome.
+    Perfetto,
+    /// Agent Trajectory Interchange Format.
+    Atif,
+    /// A readable transcript.
+    Markdown,
+    /// One row per span, safe to open in a spreadsheet.
+    Csv,
+    /// One page that shows the session, and needs nothing else: no network, no server.
+    Html,
+}
+
+/// Write a session in the format of another tool.
+///
+/// The session is read as it stands now, and written span by span: memory does not grow with what is in it. What each format cannot
+/// carry is in docs/formats.md.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:
+  tracewal export otlp fix-the-build | curl -H 'Content-Type: application/json' --data-binary @- localhost:4318/v1/traces
+  tracewal export perfetto fix-the-build -o trace.json    # open it at ui.perfetto.dev
+  tracewal export markdown fix-the-build | less
+  tracewal export html fix-the-build -o fix-the-build.html")]
+pub(crate) struct Export {
+    pub(crate) format: ExportFormat,
+    pub(crate) session: String,
+    /// Write to this file, which is there as a whole or not at all, instead of standard output.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -228,30 +284,6 @@ pub(crate) struct View {
     /// The port to listen on; any that is free unless given.
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     pub(crate) port: u16,
-}
-
-/// Write a session in another form.
-#[derive(Debug, ClapArgs)]
-pub(crate) struct Export {
-    #[command(subcommand)]
-    pub(crate) form: ExportForm,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum ExportForm {
-    Html(ExportHtml),
-}
-
-/// One HTML file that shows the session, and needs nothing else.
-///
-/// It holds everything that is in the session: look at it before you give it away.
-#[derive(Debug, ClapArgs)]
-#[command(after_help = "Example:\n  tracewal export html fix-the-build -o fix-the-build.html")]
-pub(crate) struct ExportHtml {
-    pub(crate) session: String,
-    /// The file; standard output unless given.
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) output: Option<PathBuf>,
 }
 
 /// Print a session's log as JSON lines.

@@ -23,6 +23,10 @@ pub(crate) struct ToolsOf {
 pub(crate) type Taken = (usize, u64);
 
 impl ToolsOf {
+    pub(crate) fn none() -> Self {
+        ToolsOf { pairs: Vec::new(), next: 0, hasher: DefaultHasher::new() }
+    }
+
     /// Sorted by the generations' first events; the tools of one stay in their order.
     fn sorted(fold: &Fold, key: &RandomState, mut pairs: Vec<(SpanNo, SpanNo)>) -> Self {
         pairs.sort_by_key(|(generation, _)| begun(fold, *generation));

@@ -5,6 +5,7 @@ use std::{fmt, io};
 use tracewal_format::event::SpanKind;
 use tracewal_format::json::{write_str, write_str_inside};
 use tracewal_format::log::{LogReader, LogSource};
+use tracewal_format::time::Time;
 
 use crate::changes::Unchanged;
 use crate::defaults::{self, ToolsOf};
@@ -89,6 +90,7 @@ pub(crate) fn render_again<S: LogSource, W: io::Write>(
         results: defaults::results(fold, &shape.key),
         called: defaults::called(fold, &shape.key),
         uses: ToolUses::default(),
+        times: Default::default(),
     };
     let again = shape.go_on(unchanged, fold, &mut renderer.results, &mut renderer.called);
     renderer.document(shape, again, copy)
@@ -109,6 +111,7 @@ pub(crate) fn render_one<S: LogSource, W: io::Write>(
         results: std::mem::take(results),
         called: std::mem::take(called),
         uses: ToolUses::default(),
+        times: Default::default(),
     };
     let written = match fold.spans.row(span).filter(|_| span != fold.root) {
         Some(row) => renderer.span(span, row),
@@ -116,6 +119,86 @@ pub(crate) fn render_one<S: LogSource, W: io::Write>(
     };
     (*results, *called) = (renderer.results, renderer.called);
     written?;
+    Sink::empty(&mut renderer.sink.buffer, &mut renderer.sink.out).map_err(RenderError::Write)
+}
+
+/// A span as it stands in the canonical JSON.
+#[derive(Clone, Copy, Debug)]
+pub struct SpanJson<'a> {
+    /// The object.
+    pub json: &'a [u8],
+    /// When it began, to the nanosecond, which a number of milliseconds cannot always say.
+    pub start: Time,
+    /// When it ended; `None` while it is open.
+    pub end: Option<Time>,
+}
+
+/// Hands the spans on, one at a time, each as it stands in the canonical JSON: the root first, the others in the order of their first
+/// events. Only one of them is in memory.
+///
+/// # Errors
+/// See [`RenderError`]; what `each` returns is [`Write`](RenderError::Write).
+pub fn each_span<S: LogSource>(
+    fold: &Fold,
+    log: &mut LogReader<S>,
+    mut each: impl FnMut(SpanJson<'_>) -> io::Result<()>,
+) -> Result<(), RenderError<S::Error>> {
+    let (key, mut json) = (Shape::default().key, Vec::new());
+    let mut renderer = Renderer {
+        fold,
+        log,
+        sink: Sink::new(&mut json),
+        results: defaults::results(fold, &key),
+        called: defaults::called(fold, &key),
+        uses: ToolUses::default(),
+        times: Default::default(),
+    };
+    renderer.root()?;
+    renderer.hand_on(&mut each).map_err(RenderError::Write)?;
+    for (span, row) in fold.spans.iter().filter(|(span, _)| *span != fold.root) {
+        renderer.span(span, row)?;
+        renderer.hand_on(&mut each).map_err(RenderError::Write)?;
+    }
+    Ok(())
+}
+
+/// Appends the span that [`each_span`] hands on at position `at`, behind the root at 0, without the input and the output that a generation
+/// has when none was given. Appends nothing when there are not so many.
+///
+/// # Errors
+/// See [`RenderError`].
+pub fn span_at<S: LogSource>(
+    fold: &Fold,
+    log: &mut LogReader<S>,
+    at: usize,
+    json: &mut Vec<u8>,
+) -> Result<(), RenderError<S::Error>> {
+    // The root is not counted where its first event put it.
+    let root = fold.spans.order.iter().position(|span| *span == fold.root);
+    let at = match (at.checked_sub(1), root) {
+        (None, _) => None,
+        (Some(at), Some(root)) if at >= root => Some(at + 1),
+        (at, _) => at,
+    };
+    let mut renderer = Renderer {
+        fold,
+        log,
+        sink: Sink::new(json),
+        results: ToolsOf::none(),
+        called: ToolsOf::none(),
+        uses: ToolUses::default(),
+        times: Default::default(),
+    };
+    match at {
+        None => renderer.root()?,
+        Some(at) => {
+            let span = fold.spans.order.get(at).copied();
+            let Some((span, row)) = span.and_then(|span| Some((span, fold.spans.row(span)?))) else {
+                return Ok(());
+            };
+            renderer.span(span, row)?;
+        }
+    }
     Sink::empty(&mut renderer.sink.buffer, &mut renderer.sink.out).map_err(RenderError::Write)
 }
 
@@ -129,6 +212,8 @@ struct Renderer<'f, 'l, 'w, S, W> {
     results: ToolsOf,
     called: ToolsOf,
     uses: ToolUses,
+    /// When the span that was written last began and ended.
+    times: (Time, Option<Time>),
 }
 
 impl<S: LogSource, W: io::Write> Renderer<'_, '_, '_, S, W> {
@@ -295,6 +380,7 @@ impl<S: LogSource, W: io::Write> Renderer<'_, '_, '_, S, W> {
         let fold = self.fold;
         let out = &mut self.sink.buffer;
         head.write(view.start_time, out);
+        self.times = (view.start_time, view.end_time);
         if let Some(model) = &view.model {
             key("model", out);
             out.extend_from_slice(model);
@@ -378,6 +464,23 @@ impl<S: LogSource, W: io::Write> Renderer<'_, '_, '_, S, W> {
         }
         if !tools.is_empty() {
             self.sink.buffer.extend_from_slice(b"]\"");
+        }
+        Ok(())
+    }
+}
+
+/// A span may be large; the room that it took is not kept for the next.
+const KEPT_ROOM_BYTES: usize = 1 << 20;
+
+impl<S: LogSource> Renderer<'_, '_, '_, S, Vec<u8>> {
+    fn hand_on(&mut self, each: &mut impl FnMut(SpanJson<'_>) -> io::Result<()>) -> io::Result<()> {
+        Sink::empty(&mut self.sink.buffer, &mut self.sink.out)?;
+        let json = &mut *self.sink.out.out;
+        let (start, end) = self.times;
+        each(SpanJson { json, start, end })?;
+        json.clear();
+        if json.capacity() > KEPT_ROOM_BYTES {
+            *json = Vec::new();
         }
         Ok(())
     }

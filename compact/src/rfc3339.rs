@@ -7,7 +7,7 @@ const MS_PER_DAY: i128 = 86_400_000;
 const YEARS_MS: (i128, i128) = (-62_167_219_200_000, 253_402_300_799_999);
 
 /// Appends `"2026-03-15T10:00:00.000Z"`. Years outside 0000 to 9999 are clamped.
-pub(crate) fn write(time: Time, out: &mut Vec<u8>) {
+pub fn write(time: Time, out: &mut Vec<u8>) {
     let ms = time.as_ms_floor().clamp(YEARS_MS.0, YEARS_MS.1);
     let (days, of_day) = (ms.div_euclid(MS_PER_DAY), ms.rem_euclid(MS_PER_DAY));
     let (year, month, day) = civil(days);

@@ -453,6 +453,15 @@ impl Session {
         Ok(self.closed(Status::Running))
     }
 
+    /// The same for a session that is recorded after the fact: the run ended at `time`, and with it the spans that are open.
+    ///
+    /// # Errors
+    /// Those of [`close`](Self::close).
+    pub fn close_at(self, time: Time, reason: RunEndReason) -> Result<Ended> {
+        self.0.close_at(Some(time), reason)?;
+        Ok(self.closed(Status::Running))
+    }
+
     fn closed(&self, status: Status) -> Ended {
         // The ending is durable. That the segment could not be sealed is no reason to say otherwise.
         let _ = self.0.close(RunEndReason::Closed);
@@ -870,6 +879,10 @@ impl SessionInner {
     /// Closes in order: `run-ended` unless there is an ending, everything durable, the segment sealed, and its mark durable too.
     /// Once; later calls do nothing.
     pub(crate) fn close(&self, reason: RunEndReason) -> Result<()> {
+        self.close_at(None, reason)
+    }
+
+    fn close_at(&self, time: Option<Time>, reason: RunEndReason) -> Result<()> {
         if self.generation != fork::generation() {
             return Err(Error::Forked);
         }
@@ -879,7 +892,7 @@ impl SessionInner {
         if Guard::CoveredUntilClosed.is_off() {
             lock(&self.place).take();
         }
-        let result = self.close_log(reason);
+        let result = self.close_log(time, reason);
         let store = &self.store.0;
         // Until here a crash of the process is this session's too.
         lock(&self.place).take();
@@ -896,10 +909,10 @@ impl SessionInner {
         result
     }
 
-    fn close_log(&self, reason: RunEndReason) -> Result<()> {
+    fn close_log(&self, time: Option<Time>, reason: RunEndReason) -> Result<()> {
         self.check_poison()?;
         if !self.ended.load(Ordering::Acquire) {
-            self.append(None, &RunEnded::new(reason))?;
+            self.append(time, &RunEnded::new(reason))?;
         }
         self.sync_through(self.last_seq())?;
         let disk = self.store.0.disk();

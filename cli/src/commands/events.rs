@@ -3,10 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use tracewal::{Error, Item};
-use tracewal_format::json::{write_event, write_loss, write_slot};
-
-use crate::account::reading;
+use crate::account::{reading, written};
 use crate::args::Events;
 use crate::failure::Result;
 use crate::{output, stores};
@@ -19,34 +16,7 @@ pub(crate) fn run(folder: &Path, args: &Events) -> Result<()> {
     if from > 0 {
         log.skip_to(from);
     }
-    let failed = |source| Error::Io { doing: "read", path: store.folder(&session), source };
     let mut out = output::programs();
-    let mut line = Vec::new();
-    // The sequence number behind the last event.
-    let mut next = 0;
-    while let Some(item) = log.next().map_err(failed)? {
-        line.clear();
-        match item {
-            Item::Event(entry) => {
-                next = entry.seq + 1;
-                if entry.seq < from {
-                    continue;
-                }
-                write_event(&entry, &mut line);
-            }
-            Item::Loss(loss) => {
-                if loss.missing.map_or(next, |(_, last)| last) < from {
-                    continue;
-                }
-                line.extend_from_slice(b"{\"lost\":");
-                write_loss(&loss, &mut line);
-                line.push(b'}');
-            }
-            Item::Slot(slot) => write_slot(&slot, &mut line),
-            Item::DurableMark(_) | Item::Poison(_) | Item::LogRecord(_) => continue,
-        }
-        line.push(b'\n');
-        out.write_all(&line)?;
-    }
+    tracewal_exchange::events::write(&mut log, from, &mut out).map_err(written)?;
     Ok(out.flush()?)
 }

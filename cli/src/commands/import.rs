@@ -7,6 +7,7 @@ use serde::Serialize;
 use tracewal::{Store, Tokens};
 use tracewal_cli::import::{InvalidLine, Report, Source, Transcript, discover};
 
+use super::import_format::{self, Other};
 use super::import_into::{Done, import};
 use super::ls::TokensJson;
 use crate::args::{Import, ImportSource};
@@ -17,6 +18,10 @@ pub(crate) fn run(folder: &Path, args: &Import) -> Result<()> {
     let source = match args.source {
         ImportSource::ClaudeCode => Source::ClaudeCode,
         ImportSource::Codex => Source::Codex,
+        ImportSource::Opencode => return import_format::run(folder, args, Other::Opencode),
+        ImportSource::Json => return import_format::run(folder, args, Other::Json),
+        ImportSource::Otlp => return import_format::run(folder, args, Other::Otlp),
+        ImportSource::Events => return import_format::run(folder, args, Other::Events),
     };
     let files = discover(&args.paths).map_err(Failure::error)?;
     if files.is_empty() {
@@ -53,7 +58,7 @@ fn one(store: &Store, source: Source, file: &Path) -> Result<(Done, Report)> {
     import(store, &transcript, file)
 }
 
-fn in_file(file: &Path, failure: Failure) -> Failure {
+pub(crate) fn in_file(file: &Path, failure: Failure) -> Failure {
     match failure {
         // Some name the file already.
         Failure::Said(code, what) if !what.contains(&*file.to_string_lossy()) => {

@@ -14,7 +14,7 @@ use crate::account::reading;
 use crate::failure::{Failure, Result};
 
 /// The reason that a run of an import gives for itself: how a session that nobody else has written to is known.
-const REASON: &str = "import";
+pub(crate) const REASON: &str = "import";
 /// Shorter files are done before a progress bar would be seen.
 const LONG_FILE_BYTES: u64 = 4 << 20;
 

@@ -3,9 +3,11 @@
 mod demo;
 mod demo_session;
 mod events;
-mod export_html;
+mod export;
 mod import;
+mod import_format;
 mod import_into;
+mod import_sessions;
 mod ls;
 mod man;
 mod materialize;
@@ -24,7 +26,7 @@ mod verify;
 mod view;
 mod why;
 
-use crate::args::{Args, Command, ExportForm};
+use crate::args::{Args, Command};
 use crate::failure::Result;
 use crate::stores;
 
@@ -37,13 +39,11 @@ pub(crate) fn run(args: Args) -> Result<()> {
         Command::DemoWriter(writer) => demo_session::write(&folder()?, &writer),
         Command::Record(record) => record::run(&folder()?, &record),
         Command::Import(import) => import::run(&folder()?, &import),
+        Command::Export(export) => export::run(&folder()?, &export),
         Command::Ls(ls) => ls::run(&folder()?, &ls),
         Command::Show(show) => show::run(&folder()?, &show),
         Command::Why(why) => why::run(&folder()?, &why),
         Command::View(view) => view::run(&folder()?, &view),
-        Command::Export(export) => match export.form {
-            ExportForm::Html(html) => export_html::run(&folder()?, &html),
-        },
         Command::Events(events) => events::run(&folder()?, &events),
         Command::Tail(tail) => tail::run(&folder()?, &tail),
         Command::Path(path) => path::run(&folder()?, &path),

@@ -3,9 +3,8 @@
 use std::io::Write;
 use std::path::Path;
 
-use tracewal_view::{Server, path_of};
+use tracewal_view::{Server, ViewError, path_of};
 
-use super::export_html::failure;
 use crate::args::View;
 use crate::failure::{Failure, Result};
 use crate::{output, stores};
@@ -33,4 +32,13 @@ pub(crate) fn run(folder: &Path, args: &View) -> Result<()> {
         });
     }
     server.run().map_err(|error| Failure::error(format!("serving: {error}")))
+}
+
+/// As the command says it.
+pub(super) fn failure(error: ViewError) -> Failure {
+    match error {
+        ViewError::Store(error) => error.into(),
+        ViewError::Write(error) => Failure::Output(error),
+        other => Failure::error(other),
+    }
 }

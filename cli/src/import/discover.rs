@@ -16,6 +16,18 @@ use super::{Source, Transcript};
 /// # Errors
 /// A path that cannot be read; the message names it.
 pub fn discover(paths: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
+    discover_named(paths, &["jsonl"])
+}
+
+/// The same for files whose names end in one of these.
+///
+/// # Errors
+/// A path that cannot be read; the message names it.
+pub fn discover_named(paths: &[PathBuf], extensions: &[&str]) -> io::Result<Vec<PathBuf>> {
+    let is_wanted = |path: &Path| {
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        extension.is_some_and(|extension| extensions.contains(&extension))
+    };
     let mut found = Vec::new();
     let mut directories = Vec::new();
     for path in paths {
@@ -32,7 +44,7 @@ pub fn discover(paths: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
             let kind = std::fs::symlink_metadata(&path).map_err(|e| naming(&path, &e))?;
             if kind.is_dir() {
                 directories.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "jsonl") && path.is_file() {
+            } else if is_wanted(&path) && path.is_file() {
                 found.push(path);
             }
         }

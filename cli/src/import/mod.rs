@@ -48,7 +48,7 @@ mod tokens;
 use tracewal_format::time::Time;
 
 pub use checkpoint::{Checkpoint, STATE_NOTE};
-pub use discover::discover;
+pub use discover::{discover, discover_named};
 pub use importer::{Importer, Sink, convert};
 pub use lines::{LINE_LIMIT_BYTES, Line, LineEnd, Lines};
 pub use out::Totals;
