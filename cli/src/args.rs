@@ -47,6 +47,7 @@ pub(crate) enum Command {
     Recover(Json),
     Verify(Verify),
     Repair(Repair),
+    Redact(Redact),
     Materialize(Materialize),
     Prune(Prune),
     /// Count sessions, events and bytes.
@@ -266,6 +267,51 @@ pub(crate) struct Repair {
     pub(crate) session: String,
     #[command(flatten)]
     pub(crate) json: Json,
+}
+
+/// Take the secrets out of sessions: keys, tokens, passwords, private keys.
+///
+/// Writes the log anew with a marker such as [redacted:github-token:1a2b3c4d5e6f] in the place of each secret; equal secrets have equal
+/// markers. What is replaced is counted by rule and never shown. The view and the index are made anew. The log as it was is kept beside
+/// it, with its secrets, unless --delete-original is given; then it is removed, together with whatever earlier repairs and redactions
+/// have kept. (Removed, not overwritten: what a disk, a snapshot or a backup keeps of it is out of reach.)
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  tracewal redact --all --dry-run --list\n  tracewal redact fix-the-build --delete-original"
+)]
+pub(crate) struct Redact {
+    /// Which sessions.
+    #[arg(required_unless_present = "all")]
+    pub(crate) session: Vec<String>,
+    /// All sessions.
+    #[arg(long, conflicts_with = "session")]
+    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) rules: RedactionRules,
+    /// Only say what would be replaced.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Say where each secret is, and what stands in front of it; not what it is.
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Keep the log as it was beside the new one. This is what is done if nothing is said.
+    #[arg(long, conflicts_with = "delete_original")]
+    pub(crate) keep_original: bool,
+    /// Remove the log as it was, and what earlier repairs and redactions have kept.
+    #[arg(long)]
+    pub(crate) delete_original: bool,
+    #[command(flatten)]
+    pub(crate) json: Json,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RedactionRules {
+    /// Replace e-mail addresses too.
+    #[arg(long)]
+    pub(crate) email: bool,
+    /// Use the rules of this file too: TOML in the form that gitleaks reads.
+    #[arg(long = "rules", value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
 }
 
 /// Write the JSON files of sessions from their logs, and print their paths.

@@ -1,0 +1,236 @@
+//! Writing a sound log anew with other contents, as redaction does (SPEC.md section 13).
+
+use std::path::{Path, PathBuf};
+
+use tracewal_format::event::Crashed;
+use tracewal_format::log::{Entry, Item, Loss, LossKind, Reading};
+use tracewal_format::record::{EXPLICIT_TIME, REDACTED};
+use tracewal_format::time::Time;
+
+use crate::error::{Error, Result};
+use crate::files::{Log, SegmentFiles};
+use crate::lock::ShortLock;
+use crate::repair::{crash_of, encoded};
+use crate::store::{SessionName, Store};
+
+/// What the log becomes that takes the place of another.
+pub trait Rewriter {
+    /// Looks at the log, as often as it likes, and says whether anything in it is to be replaced.
+    ///
+    /// # Errors
+    /// Theirs: then nothing is changed.
+    fn look(&mut self, open: &dyn Fn() -> Result<Log>) -> Result<bool>;
+
+    /// The body that takes the place of an event's. `None`: it stays as it is. A crash slot that no record names is asked about as the
+    /// event that it becomes, without a number.
+    ///
+    /// # Errors
+    /// Theirs: then nothing is changed.
+    fn body(&mut self, seq: Option<u64>, kind: u8, body: &[u8]) -> Result<Option<Vec<u8>>>;
+
+    /// Whether `new`, which has been read back, may stand where `old` stood.
+    fn is_faithful(&self, kind: u8, old: &[u8], new: &[u8]) -> bool;
+
+    /// Looks through the log that was written, before it takes the place of the other.
+    ///
+    /// # Errors
+    /// Something in it would still be replaced: then nothing is changed.
+    fn look_again(&mut self, open: &dyn Fn() -> Result<Log>) -> Result<()>;
+}
+
+/// What becomes of a log whose place another has taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Original {
+    /// It is kept beside the other one, and so are those that were kept before.
+    Keep,
+    /// It is removed, and so are those that were kept before.
+    Delete,
+}
+
+/// What a rewriting did.
+#[derive(Clone, Debug, Default)]
+pub struct Rewritten {
+    /// Whether the log is another one now.
+    pub changed: bool,
+    /// The folder in which the log as it was is kept.
+    pub kept: Option<PathBuf>,
+    /// How many logs that were kept before have been removed.
+    pub removed: usize,
+}
+
+impl Store {
+    /// Writes a session's log anew with what the rewriter makes of it: the same events, with the same sequence numbers, times and kinds.
+    /// What was lost stays told. The new log is read back and compared before it takes the place of the old one, by one rename.
+    ///
+    /// The session's view is removed before that, and made anew afterwards: at no time does it show more than the log.
+    ///
+    /// # Errors
+    /// [`Busy`](Error::Busy) while it is open for writing, [`TooNew`](Error::TooNew), the rewriter's, or what reading and writing met;
+    /// then the log is as it was. When the view cannot be made anew, there is none.
+    pub fn rewrite(
+        &self,
+        session: &SessionName,
+        rewriter: &mut dyn Rewriter,
+        original: Original,
+    ) -> Result<Rewritten> {
+        self.0.must_write()?;
+        let layout = &self.0.layout;
+        let done = {
+            let _view = self.lock_view(session)?;
+            let _owner = ShortLock::acquire(self.disk(), &layout.owner_lock(session.name()))?;
+            self.refuse_if_open(session)?;
+            let losses = self.verify(session)?;
+            if let Some(loss) = losses.iter().find(|loss| loss.kind == LossKind::TooNew) {
+                return Err(Error::TooNew { path: self.folder(session).join(&loss.file) });
+            }
+            let rebuilt = layout.sessions().join(format!("{}.rebuild", session.name()));
+            self.clear_rebuild(session, &rebuilt)?;
+            let mut done = Rewritten::default();
+            if rewriter.look(&|| self.read(session, Reading::Whole))? {
+                let generation = self.write_anew(session, &rebuilt, rewriter)?;
+                self.take_the_place(session, &rebuilt)?;
+                done.changed = true;
+                if original == Original::Keep {
+                    let kept = self.name_for_kept(session, "original", generation - 1);
+                    self.disk().rename(&rebuilt, &kept)?;
+                    self.disk().sync_dir(&layout.sessions())?;
+                    done.kept = Some(kept);
+                }
+            }
+            if original == Original::Delete {
+                done.removed = self.remove_copies(session)?;
+            }
+            done
+        };
+        if done.changed || !layout.view(session.name()).exists() {
+            self.materialise(session)?;
+        }
+        Ok(done)
+    }
+
+    /// The rewritten log, complete, synced and compared with the one that it is made of. Returns its generation.
+    fn write_anew(&self, session: &SessionName, to: &Path, rewriter: &mut dyn Rewriter) -> Result<u32> {
+        let disk = self.disk();
+        disk.make_dir(to)?;
+        let written = self.rebuild(session, to, Some(&mut *rewriter)).and_then(|generation| {
+            disk.sync_dir(to)?;
+            self.compare(session, to, rewriter)?;
+            rewriter.look_again(&|| open(to))?;
+            Ok(generation)
+        });
+        written.inspect_err(|_| {
+            // It has no place to take.
+            let _ = disk.remove_dir_all(to);
+        })
+    }
+
+    fn take_the_place(&self, session: &SessionName, rebuilt: &Path) -> Result<()> {
+        let (disk, layout) = (self.disk(), &self.0.layout);
+        // From here on nothing shows what the log does not: who is killed below leaves no view, and that comes back.
+        disk.remove_file(&layout.view(session.name()))?;
+        disk.remove_file(&layout.unfinished_view(session.name()))?;
+        disk.sync_dir(layout.traces())?;
+        self.forget(session.name());
+        disk.exchange(rebuilt, &self.folder(session))?;
+        disk.sync_dir(&layout.sessions())
+    }
+
+    /// Removes every log of the session but the one that is its log.
+    fn remove_copies(&self, session: &SessionName) -> Result<usize> {
+        let copies = self.kept_copies(session);
+        for copy in &copies {
+            self.disk().remove_dir_all(copy)?;
+        }
+        if !copies.is_empty() {
+            self.disk().sync_dir(&self.0.layout.sessions())?;
+        }
+        Ok(copies.len())
+    }
+
+    /// Reads both logs side by side.
+    fn compare(&self, session: &SessionName, rebuilt: &Path, rewriter: &dyn Rewriter) -> Result<()> {
+        let (mut old, mut new) = (self.read(session, Reading::Whole)?, open(rebuilt)?);
+        let folder = self.folder(session);
+        loop {
+            let is_same = match (Told::next(&mut old, &folder)?, Told::next(&mut new, rebuilt)?) {
+                (None, None) => return Ok(()),
+                (Some(old), Some(new)) => old.is_same(&new, rewriter),
+                _ => false,
+            };
+            if !is_same {
+                let wrong = std::io::Error::new(
+                    std::io::ErrorKind::InvalidData,
+                    "what was written is not what was read; the log has been left as it is",
+                );
+                return Err(Error::io("compare", rebuilt, wrong));
+            }
+        }
+    }
+}
+
+/// What a log tells of what happened, as opposed to how it was kept.
+enum Told {
+    Event { seq: u64, time: Time, kind: u8, run: u32, flags: u8, body: Vec<u8> },
+    Crash { time: Time, body: Vec<u8> },
+    Loss(Loss),
+}
+
+impl Told {
+    fn next(log: &mut Log, folder: &Path) -> Result<Option<Self>> {
+        loop {
+            match log.next().map_err(|e| Error::io("read", folder, e))? {
+                None => return Ok(None),
+                Some(Item::Event(entry)) => {
+                    let Entry { seq, time, kind, run, flags, body, .. } = entry;
+                    return Ok(Some(Told::Event { seq, time, kind, run, flags, body: body.to_vec() }));
+                }
+                Some(Item::Loss(loss)) => return Ok(Some(Told::Loss(loss))),
+                Some(Item::Slot(slot)) => {
+                    if let Some(crash) = crash_of(&slot) {
+                        return Ok(Some(Told::Crash { time: slot.time, body: encoded(&crash, folder)? }));
+                    }
+                }
+                Some(Item::DurableMark(_) | Item::Poison(_) | Item::LogRecord(_)) => {}
+            }
+        }
+    }
+
+    fn is_same(&self, new: &Told, rewriter: &dyn Rewriter) -> bool {
+        // A time is spelled out where the segment's base is too far from it, and that is another base now.
+        const SPELLING: u8 = REDACTED | EXPLICIT_TIME;
+        let is_faithful =
+            |kind: u8, old: &[u8], new: &[u8]| old == new || rewriter.is_faithful(kind, old, new);
+        match (self, new) {
+            (
+                Told::Event { seq, time, kind, run, flags, body },
+                Told::Event {
+                    seq: seq_2,
+                    time: time_2,
+                    kind: kind_2,
+                    run: run_2,
+                    flags: flags_2,
+                    body: body_2,
+                },
+            ) => {
+                (seq, time, kind, run, flags | SPELLING) == (seq_2, time_2, kind_2, run_2, flags_2 | SPELLING)
+                    && is_faithful(*kind, body, body_2)
+            }
+            (Told::Crash { time, body }, Told::Event { time: time_2, kind, body: body_2, .. }) => {
+                time == time_2 && *kind == Crashed::KIND && is_faithful(Crashed::KIND, body, body_2)
+            }
+            (Told::Loss(old), Told::Loss(new)) => {
+                let was =
+                    if old.kind == LossKind::Repaired { old.was.as_deref() } else { Some(old.kind.as_str()) };
+                new.kind == LossKind::Repaired
+                    && new.was.as_deref() == was
+                    && (&new.file, new.offset, new.length, new.missing)
+                        == (&old.file, old.offset, old.length, old.missing)
+            }
+            _ => false,
+        }
+    }
+}
+
+fn open(folder: &Path) -> Result<Log> {
+    SegmentFiles::open_log(folder, Reading::Whole).map_err(|e| Error::io("read", folder, e))
+}
