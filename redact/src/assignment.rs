@@ -70,7 +70,8 @@ fn value_behind(
             at = behind_type(text, at).unwrap_or(at);
             false
         }
-        _ if is_option && spaced => true,
+        // In prose too: `give --password and ...`.
+        _ if is_option && spaced => false,
         _ => return None,
     };
     let from = run_end(text, at, GAP_MAX, blank);

@@ -207,7 +207,7 @@ fn words(text: &[u8], at: usize) -> Option<(usize, usize)> {
     let password = text.get(start..end)?;
     // Of SQL, quotes are asked for.
     let is_quoted = start > from && text.get(start - 1).is_some_and(|byte| matches!(byte, b'"' | b'\''));
-    let is_password = password.len() >= 4 && !password.starts_with(b"$") && !password.starts_with(b"<");
+    let is_password = password.len() >= 4 && !password.iter().any(|byte| b"${}<>()".contains(byte));
     (is_password && (is_quoted || !anchor.starts_with("identified"))).then_some((start, end))
 }
 

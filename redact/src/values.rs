@@ -150,7 +150,8 @@ pub(crate) fn secret_in(promise: Promise, given: Given, value: &[u8]) -> Option<
             let scheme = value.iter().position(|byte| *byte == b' ');
             let start = scheme.map_or(0, |space| crate::bytes::run_end(value, space, 8, |byte| byte == b' '));
             let token = value.get(start..)?;
-            let is_one = token.len() >= 8 && token.iter().all(is_made_of) && !is_placeholder(token);
+            let is_one = token.len() >= 8 && token.iter().all(is_made_of);
+            let is_one = is_one && !is_placeholder(token) && !is_path(token);
             // What is base64 may have no digit.
             let is_made = token.iter().any(u8::is_ascii_digit) || token.ends_with(b"=");
             (is_one && is_made && entropy(token) >= 2.5).then_some((start, value.len()))
