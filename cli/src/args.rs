@@ -150,6 +150,8 @@ pub(crate) struct Import {
     #[arg(long)]
     pub(crate) strict: bool,
     #[command(flatten)]
+    pub(crate) redact: RedactOnTheWay,
+    #[command(flatten)]
     pub(crate) json: Json,
 }
 
@@ -222,6 +224,8 @@ pub(crate) struct Events {
     /// Begin with the event of this sequence number.
     #[arg(long, value_name = "SEQ")]
     pub(crate) from: Option<u64>,
+    #[command(flatten)]
+    pub(crate) redact: RedactOnTheWay,
 }
 
 /// Print a session's events as they come, one readable line each.
@@ -312,6 +316,20 @@ pub(crate) struct RedactionRules {
     /// Use the rules of this file too: TOML in the form that gitleaks reads.
     #[arg(long = "rules", value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
+}
+
+/// Taking out secrets on the way in or out.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RedactOnTheWay {
+    /// Replace secrets by markers, as `tracewal redact` does.
+    #[arg(long)]
+    pub(crate) redact: bool,
+    /// With --redact, e-mail addresses too.
+    #[arg(long, requires = "redact")]
+    pub(crate) email: bool,
+    /// With --redact, what the rules of this file find too: TOML in the form that gitleaks reads.
+    #[arg(long = "rules", value_name = "FILE", requires = "redact")]
+    pub(crate) rules: Option<PathBuf>,
 }
 
 /// Write the JSON files of sessions from their logs, and print their paths.

@@ -72,7 +72,7 @@ impl Store {
             let rebuilt = layout.sessions().join(format!("{}.rebuild", session.name()));
             self.clear_rebuild(session, &rebuilt)?;
             self.disk().make_dir(&rebuilt)?;
-            let generation = self.rebuild(session, &rebuilt, None)?;
+            let generation = self.rebuild(session, &Anew::of(&rebuilt), None)?;
             let kept = self.name_for_kept(session, "broken", generation - 1);
             let folder = self.folder(session);
             self.disk().sync_dir(&rebuilt)?;
@@ -179,22 +179,28 @@ impl Store {
         Ok(())
     }
 
-    /// Writes the session's log anew into `to`, with what the rewriter makes of it, and returns its generation.
+    /// Writes the session's log anew, with what the rewriter makes of it, and returns its generation.
     pub(crate) fn rebuild(
         &self,
         session: &SessionName,
-        to: &Path,
+        anew: &Anew<'_>,
         mut rewriter: Option<&mut dyn Rewriter>,
     ) -> Result<u32> {
+        let Anew { to, reading, id } = *anew;
         let folder = self.folder(session);
         let failed = |e| Error::io("read", &folder, e);
-        let mut log = self.read(session, Reading::Whole)?;
-        let headers: Vec<Header> = log.headers().cloned().collect();
+        let mut log = self.read(session, reading)?;
+        let mut headers: Vec<Header> = log.headers().cloned().collect();
+        for header in &mut headers {
+            id.unwrap_or(session.id()).clone_into(&mut header.session_id);
+        }
         let generation = headers.iter().map(|header| header.generation).max().unwrap_or(0).saturating_add(1);
         let mut rebuild =
             Rebuild { store: self, to, generation, headers, writer: None, number: 0, run_first: (0, 0) };
+        let until = rewriter.as_deref().and_then(Rewriter::until);
         while let Some(item) = log.next().map_err(failed)? {
             match item {
+                Item::Event(entry) if until.is_some_and(|until| entry.seq > until) => break,
                 Item::Event(entry) => {
                     let flags = entry.flags & !record::EXPLICIT_TIME;
                     let other = replaced(rewriter.as_deref_mut(), Some(entry.seq), entry.kind, entry.body)?;
@@ -240,6 +246,22 @@ impl Store {
         }
         rebuild.finish()?;
         Ok(generation)
+    }
+}
+
+/// Where a log is written anew, and what of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Anew<'a> {
+    pub(crate) to: &'a Path,
+    pub(crate) reading: Reading,
+    /// The session's id from now on. `None`: as before.
+    pub(crate) id: Option<&'a str>,
+}
+
+impl<'a> Anew<'a> {
+    /// Of a session that nobody has open, in this folder.
+    pub(crate) fn of(to: &'a Path) -> Self {
+        Anew { to, reading: Reading::Whole, id: None }
     }
 }
 

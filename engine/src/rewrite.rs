@@ -10,7 +10,8 @@ use tracewal_format::time::Time;
 use crate::error::{Error, Result};
 use crate::files::{Log, SegmentFiles};
 use crate::lock::ShortLock;
-use crate::repair::{crash_of, encoded};
+use crate::name;
+use crate::repair::{Anew, crash_of, encoded};
 use crate::store::{SessionName, Store};
 
 /// What the log becomes that takes the place of another.
@@ -27,6 +28,16 @@ pub trait Rewriter {
     /// # Errors
     /// Theirs: then nothing is changed.
     fn body(&mut self, seq: Option<u64>, kind: u8, body: &[u8]) -> Result<Option<Vec<u8>>>;
+
+    /// The last event that has been looked at: of a log that is being written, nothing behind it is taken along.
+    fn until(&self) -> Option<u64> {
+        None
+    }
+
+    /// Another id for the session. `None`: its own.
+    fn id(&self, _id: &str) -> Option<String> {
+        None
+    }
 
     /// Whether `new`, which has been read back, may stand where `old` stood.
     fn is_faithful(&self, kind: u8, old: &[u8], new: &[u8]) -> bool;
@@ -52,6 +63,8 @@ pub enum Original {
 pub struct Rewritten {
     /// Whether the log is another one now.
     pub changed: bool,
+    /// The session under its other id, where the rewriter gave it one. Unless the original was to be removed, it is there as well.
+    pub renamed: Option<SessionName>,
     /// The folder in which the log as it was is kept.
     pub kept: Option<PathBuf>,
     /// How many logs that were kept before have been removed.
@@ -86,8 +99,13 @@ impl Store {
             let rebuilt = layout.sessions().join(format!("{}.rebuild", session.name()));
             self.clear_rebuild(session, &rebuilt)?;
             let mut done = Rewritten::default();
-            if rewriter.look(&|| self.read(session, Reading::Whole))? {
-                let generation = self.write_anew(session, &rebuilt, rewriter)?;
+            let any = rewriter.look(&|| self.read(session, Reading::Whole))?;
+            if rewriter.id(session.id()).is_some() {
+                // The old folder cannot be exchanged for one of another name: until it is removed there are two sessions.
+                done.renamed = Some(self.renamed(session, rewriter)?);
+                done.changed = true;
+            } else if any {
+                let generation = self.write_anew(session, &Anew::of(&rebuilt), rewriter)?;
                 self.take_the_place(session, &rebuilt)?;
                 done.changed = true;
                 if original == Original::Keep {
@@ -102,19 +120,89 @@ impl Store {
             }
             done
         };
-        if done.changed || !layout.view(session.name()).exists() {
+        if let Some(renamed) = &done.renamed {
+            if original == Original::Delete {
+                self.remove(session)?;
+            }
+            self.materialise(renamed)?;
+        } else if done.changed || !layout.view(session.name()).exists() {
             self.materialise(session)?;
         }
         Ok(done)
     }
 
+    /// Writes what the rewriter makes of a session's log into another store, in which there is no such session. No lock is taken: what is
+    /// appended meanwhile is left out.
+    ///
+    /// # Errors
+    /// [`Exists`](Error::Exists), [`TooNew`](Error::TooNew), the rewriter's, or what reading and writing met.
+    pub fn copy_rewritten(
+        &self,
+        session: &SessionName,
+        to: &Store,
+        rewriter: &mut dyn Rewriter,
+    ) -> Result<SessionName> {
+        let reading = if self.is_live(session) { Reading::Live } else { Reading::Whole };
+        rewriter.look(&|| self.read(session, reading))?;
+        self.write_copy(session, to, reading, rewriter)
+    }
+
+    fn write_copy(
+        &self,
+        session: &SessionName,
+        to: &Store,
+        reading: Reading,
+        rewriter: &mut dyn Rewriter,
+    ) -> Result<SessionName> {
+        let id = rewriter.id(session.id()).unwrap_or_else(|| session.id().to_owned());
+        let copy = SessionName::new(name::candidates(&id).next().unwrap_or_default(), id);
+        let (folder, unnamed) = (to.folder(&copy), to.folder(&copy).with_extension("rebuild"));
+        if folder.exists() {
+            return Err(Error::Exists { session: copy.id().to_owned() });
+        }
+        to.disk().remove_dir_all(&unnamed)?;
+        self.write_anew(session, &Anew { to: &unnamed, reading, id: Some(copy.id()) }, rewriter)?;
+        to.disk().rename(&unnamed, &folder)?;
+        to.disk().sync_dir(&to.0.layout.sessions())?;
+        Ok(copy)
+    }
+
+    /// The session under its other id; one that an earlier rewriting was killed behind is taken if it has as many events.
+    fn renamed(&self, session: &SessionName, rewriter: &mut dyn Rewriter) -> Result<SessionName> {
+        match self.write_copy(session, self, Reading::Whole, rewriter) {
+            Err(Error::Exists { session: id }) => {
+                let copy = self.find(&id)?;
+                let last = |session| self.last_seq(session);
+                if last(session)? == last(&copy)? { Ok(copy) } else { Err(Error::Exists { session: id }) }
+            }
+            other => other,
+        }
+    }
+
+    fn last_seq(&self, session: &SessionName) -> Result<u64> {
+        let folder = self.folder(session);
+        let mut log = self.read(session, Reading::Whole)?;
+        let mut last = 0;
+        while let Some(told) = Told::next(&mut log, &folder)? {
+            last = match told {
+                Told::Event { seq, .. } => seq,
+                Told::Crash { .. } => last + 1,
+                Told::Loss(loss) => loss.missing.map_or(last, |(_, missing)| missing),
+            };
+        }
+        Ok(last)
+    }
+
     /// The rewritten log, complete, synced and compared with the one that it is made of. Returns its generation.
-    fn write_anew(&self, session: &SessionName, to: &Path, rewriter: &mut dyn Rewriter) -> Result<u32> {
-        let disk = self.disk();
+    fn write_anew(&self, session: &SessionName, anew: &Anew<'_>, rewriter: &mut dyn Rewriter) -> Result<u32> {
+        let (disk, to) = (self.disk(), anew.to);
         disk.make_dir(to)?;
-        let written = self.rebuild(session, to, Some(&mut *rewriter)).and_then(|generation| {
+        let written = self.rebuild(session, anew, Some(&mut *rewriter)).and_then(|generation| {
             disk.sync_dir(to)?;
-            self.compare(session, to, rewriter)?;
+            // A log that goes on has more in it by now.
+            if anew.reading == Reading::Whole {
+                self.compare(session, to, rewriter)?;
+            }
             rewriter.look_again(&|| open(to))?;
             Ok(generation)
         });

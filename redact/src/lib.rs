@@ -41,7 +41,7 @@ pub use error::RulesError;
 pub use marker::Key;
 pub use redactor::{Counts, Place, Redactor};
 pub use scan::Rules;
-pub use session::{Act, Outcome, redact};
+pub use session::{Act, Outcome, redact, redacted_copy};
 
 use scan::Wanted;
 

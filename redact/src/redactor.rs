@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use tracewal::event::{SpanText, Str};
+use tracewal::event::{SpanText, Str, Text};
 use tracewal::{Event, Payload};
 
 use crate::event::{Strings, visit};
 use crate::known::Known;
 use crate::marker::{Fingerprint, Key};
 use crate::scan::{Hit, Rules};
-use crate::texts::{Edit, ROUNDS_MAX, Texts, applied};
+use crate::texts::{Edit, Looked, ROUNDS_MAX, Texts, applied};
 
 /// How often each rule has found something.
 pub type Counts = BTreeMap<String, u64>;
@@ -148,11 +148,19 @@ impl<'r> Redactor<'r> {
         let mut replacing = Replacing { search: &self.search, changed: false };
         visit(&mut event, &mut replacing);
         let mut changed = replacing.changed;
-        if let (Event::SpanText(text), Some(bytes)) =
-            (&mut event, seq.and_then(|seq| self.texts.changed(seq)))
-        {
-            text.text.0.bytes = bytes.clone().into();
-            changed = true;
+        if let Event::SpanText(SpanText { text: Text(text), .. }) = &mut event {
+            let looked = seq.map_or(Looked::Never, |seq| self.texts.looked_at(seq, &text.bytes));
+            let other = match looked {
+                Looked::Stays => None,
+                Looked::Became(bytes) => Some(bytes.to_vec()),
+                Looked::Never => {
+                    self.search.replaced(&text.bytes, text.encoding == Payload::JSON, &mut |_, _| {})
+                }
+            };
+            if let Some(other) = other {
+                text.bytes = other.into();
+                changed = true;
+            }
         }
         changed.then_some(event)
     }

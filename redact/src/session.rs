@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use tracewal::{
-    Entry, Error, Event, Item, Log, Original, Reading, Result, Rewriter, SessionName, Store, Time,
+    Entry, Error, Event, Item, Log, Original, Reading, Result, Rewriter, Rewritten, SessionName, Store, Time,
 };
 
 use crate::faithful::is_faithful;
@@ -29,6 +29,8 @@ pub struct Outcome {
     pub places: Vec<Place>,
     /// Whether the log is another one now.
     pub changed: bool,
+    /// The session under another id: its own held a secret. Unless the original was to be removed, it is there as well.
+    pub renamed: Option<SessionName>,
     /// The folder in which the log as it was is kept.
     pub kept: Option<PathBuf>,
     /// How many logs that were kept before have been removed.
@@ -54,7 +56,7 @@ pub fn redact(
     if with_places {
         redactor = redactor.with_places();
     }
-    let mut redaction = Redaction { redactor, folder: store.folder(session), rules, key };
+    let mut redaction = Redaction { redactor, folder: store.folder(session), rules, key, until: None };
     let Act::Rewrite(original) = act else {
         let reading = if store.is_live(session) { Reading::Live } else { Reading::Whole };
         redaction.look(&|| store.read(session, reading))?;
@@ -62,7 +64,26 @@ pub fn redact(
     };
     let done = store.rewrite(session, &mut redaction, original)?;
     let outcome = redaction.outcome();
-    Ok(Outcome { changed: done.changed, kept: done.kept, removed: done.removed, ..outcome })
+    let Rewritten { changed, renamed, kept, removed } = done;
+    Ok(Outcome { changed, renamed, kept, removed, ..outcome })
+}
+
+/// Writes a session's log without its secrets into another store, in which there is no such session; also that of a session that is open
+/// for writing. What is exported from there has none of them.
+///
+/// # Errors
+/// Those of [`Store::copy_rewritten`].
+pub fn redacted_copy(
+    store: &Store,
+    session: &SessionName,
+    rules: &Rules,
+    key: &Key,
+    to: &Store,
+) -> Result<(SessionName, Counts)> {
+    let redactor = Redactor::new(rules, key);
+    let mut redaction = Redaction { redactor, folder: store.folder(session), rules, key, until: None };
+    let copy = store.copy_rewritten(session, to, &mut redaction)?;
+    Ok((copy, redaction.outcome().counts))
 }
 
 struct Redaction<'r> {
@@ -70,6 +91,8 @@ struct Redaction<'r> {
     folder: PathBuf,
     rules: &'r Rules,
     key: &'r Key,
+    /// The last event that has been looked at: what a writer appends meanwhile is not.
+    until: Option<u64>,
 }
 
 impl Redaction<'_> {
@@ -82,8 +105,16 @@ impl Redaction<'_> {
         Error::Io { doing, path: self.folder.clone(), source }
     }
 
-    fn show(&self, log: &mut Log, redactor: &mut Redactor<'_>) -> Result<()> {
+    /// Returns the last event that was shown.
+    fn show(&self, log: &mut Log, redactor: &mut Redactor<'_>) -> Result<u64> {
+        let mut last = 0;
         while let Some(item) = log.next().map_err(|e| self.failed("read", e))? {
+            if let Item::Event(entry) = &item {
+                if self.until.is_some_and(|until| entry.seq > until) {
+                    break;
+                }
+                last = entry.seq;
+            }
             match item {
                 Item::Event(Entry { seq, kind, body, .. }) => match understood(kind, body) {
                     Some(mut event) => redactor.look(Some(seq), &mut event),
@@ -93,7 +124,7 @@ impl Redaction<'_> {
                 _ => {}
             }
         }
-        Ok(())
+        Ok(last)
     }
 }
 
@@ -106,7 +137,7 @@ fn understood(kind: u8, body: &[u8]) -> Option<Event<'_>> {
 impl Rewriter for Redaction<'_> {
     fn look(&mut self, open: &dyn Fn() -> Result<Log>) -> Result<bool> {
         let mut redactor = std::mem::replace(&mut self.redactor, Redactor::new(self.rules, self.key));
-        self.show(&mut open()?, &mut redactor)?;
+        self.until = Some(self.show(&mut open()?, &mut redactor)?);
         let any = redactor.turn();
         if any {
             self.show(&mut open()?, &mut redactor)?;
@@ -114,6 +145,14 @@ impl Rewriter for Redaction<'_> {
         }
         self.redactor = redactor;
         Ok(any)
+    }
+
+    fn until(&self) -> Option<u64> {
+        self.until
+    }
+
+    fn id(&self, id: &str) -> Option<String> {
+        self.redactor.id(id)
     }
 
     fn body(&mut self, seq: Option<u64>, kind: u8, body: &[u8]) -> Result<Option<Vec<u8>>> {
@@ -142,6 +181,8 @@ impl Rewriter for Redaction<'_> {
 
     fn look_again(&mut self, open: &dyn Fn() -> Result<Log>) -> Result<()> {
         let mut again = self.redactor.again();
+        // Crash slots have become events behind the last one.
+        self.until = None;
         self.show(&mut open()?, &mut again)?;
         again.finish();
         if again.counts().is_empty() {

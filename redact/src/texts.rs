@@ -1,6 +1,7 @@
 //! Streamed text: a secret may begin in one piece and end in another, so the pieces of a span are joined before they are searched.
 
 use std::collections::{BTreeSet, HashMap};
+use std::hash::{DefaultHasher, Hasher};
 
 use tracewal::Payload;
 
@@ -17,7 +18,28 @@ pub(crate) struct Piece {
     pub(crate) seq: u64,
     pub(crate) encoding: u8,
     pub(crate) bytes: Vec<u8>,
-    changed: bool,
+    /// What it was; `None`: it has not changed.
+    was: Option<Sum>,
+}
+
+/// Tells pieces apart: length and hash.
+type Sum = (usize, u64);
+
+fn sum(bytes: &[u8]) -> Sum {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(bytes);
+    (bytes.len(), hasher.finish())
+}
+
+/// What became of a piece.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Looked<'t> {
+    /// It has been looked at with the pieces around it, and stays.
+    Stays,
+    /// It became this.
+    Became(&'t [u8]),
+    /// It has not been looked at: it is new, or another one than it was.
+    Never,
 }
 
 /// Replaces a part of a text by something.
@@ -34,7 +56,16 @@ pub(crate) struct Texts {
     spans: HashMap<String, Vec<Piece>>,
     ended: BTreeSet<String>,
     held: usize,
-    changed: HashMap<u64, Vec<u8>>,
+    changed: HashMap<u64, Changed>,
+    /// The last piece that has been added.
+    last: u64,
+}
+
+/// What a piece has become that was so long, and had this checksum.
+#[derive(Debug)]
+struct Changed {
+    was: Sum,
+    bytes: Vec<u8>,
 }
 
 /// Says what is to be replaced in the joined text whose pieces begin at these places, with their numbers.
@@ -43,7 +74,8 @@ pub(crate) type Search<'s> = &'s mut dyn FnMut(&[u8], &[(usize, u64)]) -> Vec<Ed
 impl Texts {
     /// Takes the next piece of a span.
     pub(crate) fn add(&mut self, span: &str, seq: u64, text: &Payload<'_>, search: Search<'_>) {
-        let piece = Piece { seq, encoding: text.encoding, bytes: text.bytes.to_vec(), changed: false };
+        let piece = Piece { seq, encoding: text.encoding, bytes: text.bytes.to_vec(), was: None };
+        self.last = self.last.max(seq);
         self.held += piece.bytes.len();
         match self.spans.get_mut(span) {
             Some(pieces) => pieces.push(piece),
@@ -74,9 +106,13 @@ impl Texts {
         self.held = 0;
     }
 
-    /// What the piece has become that has this number. `None`: it stays as it is.
-    pub(crate) fn changed(&self, seq: u64) -> Option<&Vec<u8>> {
-        self.changed.get(&seq)
+    /// What became of the piece with this number.
+    pub(crate) fn looked_at(&self, seq: u64, bytes: &[u8]) -> Looked<'_> {
+        match self.changed.get(&seq) {
+            Some(changed) if changed.was == sum(bytes) => Looked::Became(&changed.bytes),
+            None if seq <= self.last => Looked::Stays,
+            _ => Looked::Never,
+        }
     }
 
     /// Lets go of the texts of spans that are over, and of all but the ends of long ones.
@@ -107,8 +143,10 @@ impl Texts {
     }
 
     fn keep_changed(&mut self, pieces: Vec<Piece>) {
-        for piece in pieces.into_iter().filter(|piece| piece.changed) {
-            self.changed.insert(piece.seq, piece.bytes);
+        for Piece { seq, bytes, was, .. } in pieces {
+            if let Some(was) = was {
+                self.changed.insert(seq, Changed { was, bytes });
+            }
         }
     }
 }
@@ -147,8 +185,8 @@ fn settle(pieces: &mut [Piece], search: Search<'_>) {
                 })
                 .collect();
             if !here.is_empty() {
+                piece.was.get_or_insert_with(|| sum(&piece.bytes));
                 piece.bytes = applied(&piece.bytes, &here);
-                piece.changed = true;
             }
         }
     }

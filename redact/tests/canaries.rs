@@ -7,7 +7,7 @@ use serde_json::json;
 use support::{Canary, canaries, escaped, files_with};
 use tracewal::event::*;
 use tracewal::{Compaction, Event, Item, Original, Reading, Store, Time};
-use tracewal_redact::{Act, Key, Rules, redact};
+use tracewal_redact::{Act, Key, Rules, redact, redacted_copy};
 
 /// Appends events in which a canary stands in every field.
 fn plant(store: &Store, id: &str, canary: &Canary) {
@@ -147,9 +147,13 @@ fn plant(store: &Store, id: &str, canary: &Canary) {
     session.close(RunEndReason::Closed).unwrap();
 }
 
-/// The events of a session, as JSON lines without what was replaced: number, time, and which keys there are.
+/// The events of a session without what they say.
 fn outline(store: &Store, id: &str) -> Vec<(u64, Time, u8)> {
-    let mut log = store.read(&store.find(id).unwrap(), Reading::Whole).unwrap();
+    outline_of(store, id, Reading::Whole)
+}
+
+fn outline_of(store: &Store, id: &str, reading: Reading) -> Vec<(u64, Time, u8)> {
+    let mut log = store.read(&store.find(id).unwrap(), reading).unwrap();
     let mut outline = Vec::new();
     while let Some(item) = log.next().unwrap() {
         match item {
@@ -197,4 +201,57 @@ fn not_one_is_left_in_any_byte_of_the_store() {
         assert_eq!(store.verify(&session).unwrap(), []);
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// An id cannot be replaced in place: the session gets another one.
+#[test]
+fn a_session_whose_id_holds_a_secret_gets_another_id() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = tracewal::options_with(Compaction::OnDemand).open(folder.path()).unwrap();
+    let rules = Rules::new(false, None).unwrap();
+    let key = Key::of_store(store.path()).unwrap();
+    let canary = canaries().into_iter().find(|canary| canary.rule == "github-token").unwrap();
+    let secrets = [canary.secret.clone()];
+    let id = format!("run-{}", canary.secret);
+    let session = store.session(id.as_str()).title(canary.text.clone()).start().unwrap();
+    session.append(Note::new(canary.text.clone())).unwrap();
+    let name = session.name().clone();
+    let busy = redact(&store, &name, &rules, &key, Act::Rewrite(Original::Delete), false);
+    assert!(matches!(busy, Err(tracewal::Error::Busy { .. })), "{busy:?}");
+    session.complete().unwrap();
+    let before = outline(&store, &id);
+    let kept = redact(&store, &name, &rules, &key, Act::Rewrite(Original::Keep), false).unwrap();
+    let renamed = kept.renamed.unwrap();
+    assert!(renamed.id().starts_with("[redacted:github-token:"), "{renamed:?}");
+    assert_eq!(outline(&store, renamed.id()), before);
+    assert!(store.find(&id).is_ok(), "the original stays until it is asked to go");
+    // What was killed between the two is finished.
+    let gone = redact(&store, &name, &rules, &key, Act::Rewrite(Original::Delete), false).unwrap();
+    assert_eq!(gone.renamed.as_ref(), Some(&renamed));
+    store.index().purge().unwrap();
+    assert_eq!(files_with(folder.path(), &secrets), [""; 0]);
+    assert_eq!(outline(&store, renamed.id()), before);
+    let view = std::fs::read_to_string(store.view(&renamed)).unwrap();
+    assert!(view.contains(&format!("\"sessionId\":\"{}\"", renamed.id())), "{view}");
+}
+
+/// A copy for an export: of a session that is being written too, and as it stands.
+#[test]
+fn a_copy_has_all_events_and_no_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = tracewal::options_with(Compaction::OnDemand).open(folder.path()).unwrap();
+    let other = tempfile::tempdir().unwrap();
+    let to = tracewal::options_with(Compaction::OnDemand).open(other.path()).unwrap();
+    let rules = Rules::new(false, None).unwrap();
+    let key = Key::fresh().unwrap();
+    let canary = canaries().into_iter().find(|canary| canary.rule == "github-token").unwrap();
+    let session = store.session("s").title(canary.text.clone()).start().unwrap();
+    for piece in [&canary.text[..9], &canary.text[9..]] {
+        session.append(SpanText::new("a", Text::new(piece))).unwrap();
+    }
+    let (copy, counts) = redacted_copy(&store, session.name(), &rules, &key, &to).unwrap();
+    assert_eq!(counts.get("github-token"), Some(&2), "{counts:?}");
+    assert_eq!(outline(&to, copy.id()), outline_of(&store, "s", Reading::Live));
+    assert_eq!(files_with(other.path(), &[canary.secret]), [""; 0]);
+    session.complete().unwrap();
 }

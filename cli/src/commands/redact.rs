@@ -26,6 +26,8 @@ struct Report<'r> {
     #[serde(skip_serializing_if = "Option::is_none")]
     places: Option<Vec<PlaceReport<'r>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    renamed: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     kept: Option<&'r Path>,
     removed: usize,
 }
@@ -87,33 +89,23 @@ fn one(
     act: Act,
     args: &Redact,
 ) -> Result<Counts> {
-    refuse_telling_id(session, rules, key, args)?;
     let done = tracewal_redact::redact(store, session, rules, key, act, args.list)?;
     if act != Act::Tell {
         for forget in DERIVED {
             forget(store, session)?;
         }
     }
+    let shown = tracewal_redact::redacted_id(rules, key, session.id());
+    let id = shown.as_deref().unwrap_or(session.id());
     if args.json.json {
-        output::json(&report(session, &done, args))?;
+        output::json(&report(id, &done, args))?;
     } else {
-        say(session, &done, args)?;
+        say(id, &done, args)?;
     }
     Ok(done.counts)
 }
 
-/// A session's id names its folder and stands in every segment: it cannot be replaced without making it another session.
-fn refuse_telling_id(session: &SessionName, rules: &Rules, key: &Key, args: &Redact) -> Result<()> {
-    match tracewal_redact::redacted_id(rules, key, session.id()) {
-        Some(id) if !args.dry_run => Err(Failure::error(format!(
-            "the id of session \"{id}\" holds a secret, which is replaced here and cannot be in the store; give it another: `tracewal \
-             events` it into `tracewal record --session OTHER`, redact that one, and prune this one"
-        ))),
-        _ => Ok(()),
-    }
-}
-
-fn report<'r>(session: &'r SessionName, done: &'r Outcome, args: &Redact) -> Report<'r> {
+fn report<'r>(session_id: &'r str, done: &'r Outcome, args: &Redact) -> Report<'r> {
     let place = |place: &'r Place| PlaceReport {
         seq: place.seq,
         event: place.event,
@@ -124,16 +116,17 @@ fn report<'r>(session: &'r SessionName, done: &'r Outcome, args: &Redact) -> Rep
         before: &place.before,
     };
     Report {
-        session_id: session.id(),
+        session_id,
         changed: done.changed,
         found: &done.counts,
         places: args.list.then(|| done.places.iter().map(place).collect()),
+        renamed: done.renamed.as_ref().map(SessionName::id),
         kept: done.kept.as_deref(),
         removed: done.removed,
     }
 }
 
-fn say(session: &SessionName, done: &Outcome, args: &Redact) -> Result<()> {
+fn say(id: &str, done: &Outcome, args: &Redact) -> Result<()> {
     let mut out = output::worker();
     for place in &done.places {
         let seq = place.seq.map_or("crash slot".to_owned(), |seq| seq.to_string());
@@ -141,16 +134,24 @@ fn say(session: &SessionName, done: &Outcome, args: &Redact) -> Result<()> {
         let line = format!("  {at}: {}, {} bytes, behind \"{}\"", place.rule, place.len, place.before);
         writeln!(out, "{}", text::one_line(&line))?;
     }
-    let what = match (done.counts.is_empty(), args.dry_run) {
-        (true, _) => "nothing found".to_owned(),
-        (false, true) => format!("would replace {}", counted(&done.counts)),
-        (false, false) => format!("replaced {}", counted(&done.counts)),
+    let mut line = match (done.counts.is_empty(), args.dry_run) {
+        (true, _) => format!("{id}: nothing found"),
+        (false, true) => format!("{id}: would replace {}", counted(&done.counts)),
+        (false, false) => format!("{id}: replaced {}", counted(&done.counts)),
     };
-    let kept = done.kept.as_ref().map(|kept| format!("; as it was, it is kept in {}", kept.display()));
-    let removed = (done.removed > 0).then(|| {
-        format!("; {} removed", text::count(u64::try_from(done.removed).unwrap_or(u64::MAX), "older log"))
-    });
-    let line = format!("{}: {what}{}{}", session.id(), kept.unwrap_or_default(), removed.unwrap_or_default());
+    if done.renamed.is_some() {
+        line.push_str("; its id held a secret, and this is its id now");
+        if !args.delete_original {
+            line.push_str("; as it was, it is there as well");
+        }
+    }
+    if let Some(kept) = &done.kept {
+        line.push_str(&format!("; as it was, it is kept in {}", kept.display()));
+    }
+    if done.removed > 0 {
+        let removed = u64::try_from(done.removed).unwrap_or(u64::MAX);
+        line.push_str(&format!("; {} removed", text::count(removed, "older log")));
+    }
     writeln!(out, "{}", text::one_line(&line))?;
     Ok(out.flush()?)
 }
