@@ -1,9 +1,11 @@
 //! Writing a sound log anew with other contents, as redaction does (SPEC.md section 13).
 
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use tracewal_format::event::Crashed;
-use tracewal_format::log::{Entry, Item, Loss, LossKind, Reading};
+use tracewal_format::log::{Entry, Item, Loss, LossKind, Reading, segment_file};
 use tracewal_format::record::{EXPLICIT_TIME, REDACTED};
 use tracewal_format::time::Time;
 
@@ -75,6 +77,9 @@ impl Store {
     /// Writes a session's log anew with what the rewriter makes of it: the same events, with the same sequence numbers, times and kinds.
     /// What was lost stays told. The new log is read back and compared before it takes the place of the old one, by one rename.
     ///
+    /// A log in which anything is lost is written anew in any case. Where the original is to be removed, so is one whose segments are not all
+    /// sealed with nothing behind their records: what was being written when a process died may be there.
+    ///
     /// The session's view is removed before that, and made anew afterwards: at no time does it show more than the log.
     ///
     /// # Errors
@@ -99,7 +104,10 @@ impl Store {
             let rebuilt = layout.sessions().join(format!("{}.rebuild", session.name()));
             self.clear_rebuild(session, &rebuilt)?;
             let mut done = Rewritten::default();
-            let any = rewriter.look(&|| self.read(session, Reading::Whole))?;
+            let any = rewriter.look(&|| self.read(session, Reading::Whole))?
+                // What cannot be read may be anything.
+                || losses.iter().any(|loss| loss.kind != LossKind::Repaired)
+                || (original == Original::Delete && self.has_remains(session)?);
             if rewriter.id(session.id()).is_some() {
                 // The old folder cannot be exchanged for one of another name: until it is removed there are two sessions.
                 done.renamed = Some(self.renamed(session, rewriter)?);
@@ -223,6 +231,20 @@ impl Store {
         disk.sync_dir(&layout.sessions())
     }
 
+    /// Whether there may be bytes behind the last record of a segment: what a process was writing when it died.
+    fn has_remains(&self, session: &SessionName) -> Result<bool> {
+        let folder = self.folder(session);
+        let log = self.read(session, Reading::Whole)?;
+        for header in log.headers() {
+            let Some(seal) = log.seal(header.number) else { return Ok(true) };
+            let path = folder.join(segment_file(header.number));
+            if !is_zero_from(&path, seal.end).map_err(|e| Error::io("read", &path, e))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Removes every log of the session but the one that is its log.
     fn remove_copies(&self, session: &SessionName) -> Result<usize> {
         let copies = self.kept_copies(session);
@@ -315,6 +337,21 @@ impl Told {
                         == (&old.file, old.offset, old.length, old.missing)
             }
             _ => false,
+        }
+    }
+}
+
+fn is_zero_from(path: &Path, offset: u64) -> std::io::Result<bool> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(offset))?;
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let len = file.read(&mut buffer)?;
+        if len == 0 {
+            return Ok(true);
+        }
+        if buffer.iter().take(len).any(|byte| *byte != 0) {
+            return Ok(false);
         }
     }
 }

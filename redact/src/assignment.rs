@@ -84,7 +84,7 @@ fn value_behind(
         }
         _ => {
             let start = if promise == Promise::Authorization { behind_scheme(text, from) } else { from };
-            let stop: &[u8] = if is_data { b"\"'`\\" } else { b"\"'`\\,;<>(){}" };
+            let stop: &[u8] = if is_data { b"\"'`\\" } else { b"\"'`\\,;&<>(){}" };
             let end = run_end(text, start, VALUE_MAX, |byte| byte > b' ' && !stop.contains(&byte));
             // A call, or an index, gives no value by itself.
             let is_call = matches!(text.get(end), Some(b'(' | b'{')) || text.get(end - 1) == Some(&b'[');

@@ -205,9 +205,11 @@ fn is_code(value: &[u8]) -> bool {
     let is_dotted = is_name
         && value.contains(&b'.')
         && value.split(|byte| *byte == b'.').all(|part| part.first().is_some_and(u8::is_ascii_alphabetic));
-    // snake_case, and a number in it.
-    let is_snake = is_name && value.contains(&b'_') && !value.iter().any(u8::is_ascii_uppercase);
-    has(b"(){}<>[]|\\;$") || is_dotted || is_snake || is_reference(value)
+    // snake_case or SNAKE_CASE, and a number in it.
+    let is_mixed = value.iter().any(u8::is_ascii_uppercase) && value.iter().any(u8::is_ascii_lowercase);
+    let is_snake = is_name && value.contains(&b'_') && !is_mixed;
+    let is_path_of_names = value.windows(2).any(|two| two == b"::" || two == b"->");
+    has(b"(){}<>[]|\\;$") || is_dotted || is_snake || is_path_of_names || is_reference(value)
 }
 
 /// A value that stands for another one.
@@ -360,6 +362,8 @@ mod tests {
             (Password, Bare, "getpass.getpass1"),
             (Password, Bare, "string"),
             (Secret, Bare, "self.config.token2value"),
+            (Secret, Bare, "_bindgen_ty_5::IFLA_INET6_TOKEN"),
+            (Secret, Bare, "DEFAULT_TOKEN_V2_NAME"),
             (Secret, Quoted, "not-a-secret-at-all"),
             (Secret, AsData, "/run/secrets/token1"),
             (Secret, AsData, "[redacted:github-token:1a2b3c4d5e6f]"),

@@ -139,6 +139,9 @@ fn say(id: &str, done: &Outcome, args: &Redact) -> Result<()> {
         (false, true) => format!("{id}: would replace {}", counted(&done.counts)),
         (false, false) => format!("{id}: replaced {}", counted(&done.counts)),
     };
+    if done.changed && done.counts.is_empty() && done.renamed.is_none() {
+        line.push_str("; written anew without what cannot be read");
+    }
     if done.renamed.is_some() {
         line.push_str("; its id held a secret, and this is its id now");
         if !args.delete_original {
