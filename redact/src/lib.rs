@@ -60,6 +60,11 @@ impl Rules {
         };
         Rules::prepare(Wanted { email, custom })
     }
+
+    /// What the rules are called.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.all_names().iter().map(|name| name.rule.as_str())
+    }
 }
 
 /// What an id becomes that has a secret in it. `None`: it has none.

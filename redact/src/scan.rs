@@ -119,6 +119,10 @@ impl Rules {
         self.names.get(rule)
     }
 
+    pub(crate) fn all_names(&self) -> &[Name] {
+        &self.names
+    }
+
     fn number(&self, rule: &str) -> usize {
         self.names.iter().position(|name| name.rule == rule).unwrap_or(usize::MAX)
     }

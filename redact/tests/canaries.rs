@@ -166,6 +166,15 @@ fn outline_of(store: &Store, id: &str, reading: Reading) -> Vec<(u64, Time, u8)>
 }
 
 #[test]
+fn every_rule_has_a_canary() {
+    let rules = Rules::new(false, None).unwrap();
+    let canaries = canaries();
+    let without = |rule: &&str| *rule != "email" && !canaries.iter().any(|canary| canary.rule == *rule);
+    let without: Vec<&str> = rules.names().filter(without).collect();
+    assert_eq!(without, [""; 0]);
+}
+
+#[test]
 fn not_one_is_left_in_any_byte_of_the_store() {
     let folder = tempfile::tempdir().unwrap();
     let store = tracewal::options_with(Compaction::OnDemand).open(folder.path()).unwrap();
