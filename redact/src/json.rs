@@ -1,5 +1,7 @@
 //! The strings of a JSON text, each with what it is the value of.
 
+use crate::bytes::is_name;
+
 /// A string, or a number, of a JSON text.
 #[derive(Debug)]
 pub(crate) struct Value {
@@ -117,7 +119,9 @@ fn string(text: &[u8], start: usize, end: usize, level: Option<&mut Level>, visi
             name = if VALUES.contains(&key) { level.called.or(level.member) } else { level.member };
         } else {
             // ["--password", "..."]
-            name = level.before.filter(|before| slice(*before).starts_with(b"-")).or(level.member);
+            let is_option =
+                |option: &[u8]| option.starts_with(b"-") && option.iter().all(|byte| is_name(*byte));
+            name = level.before.filter(|before| is_option(slice(*before))).or(level.member);
             level.before = Some((start, end));
         }
     }
@@ -150,14 +154,24 @@ mod tests {
 
     #[test]
     fn values_have_the_names_that_they_are_known_by() {
-        let text = r#"{"a":"b","c":{"d":["e","f"],"n":-1.5e3},"x":[["--password","h\"u"]],"env":[{"name":"K","value":"v"}]}
+        let text = r#"{"a":"b","c":{"d":["e","f"],"n":-1.5e3},"x":[["--password","h\"u"],["- my password","v"]],"env":[{"name":"K","value":"v"}]}
             "alone" {"t":true}"#;
         let (values, is_json) = shown(text);
         assert!(is_json);
         let named: Vec<&str> =
             values.iter().map(String::as_str).filter(|value| !value.starts_with('=')).collect();
-        let expected =
-            ["a=b", "d=e", "d=f", "n=-1.5e3", "x=--password", r#"--password=h\"u"#, "name=K", "K=v"];
+        let expected = [
+            "a=b",
+            "d=e",
+            "d=f",
+            "n=-1.5e3",
+            "x=--password",
+            r#"--password=h\"u"#,
+            "x=- my password",
+            "x=v",
+            "name=K",
+            "K=v",
+        ];
         assert_eq!(named, expected);
         assert!(values.contains(&"=alone".to_owned()) && values.contains(&"=env".to_owned()));
     }
