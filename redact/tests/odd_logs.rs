@@ -99,7 +99,7 @@ fn crash_slots_and_what_cannot_be_understood_hold_no_secret_afterwards() {
         1,
         "the crash slot's: {done:?}"
     );
-    assert_eq!(files_with(folder.path(), &[canary.secret.clone()]), [""; 0]);
+    assert_eq!(files_with(folder.path(), std::slice::from_ref(&canary.secret)), [""; 0]);
     let mut log = store.read(&store.find("s").unwrap(), Reading::Whole).unwrap();
     let mut seen = Vec::new();
     while let Some(item) = log.next().unwrap() {
@@ -146,7 +146,7 @@ fn damage_stays_told_and_its_bytes_go() {
     assert_eq!(after.len(), 1);
     assert_eq!((after[0].missing, after[0].was.as_deref()), (Some((2, 2)), Some("damage")));
     assert_eq!((&after[0].file, after[0].offset), (&before[0].file, before[0].offset));
-    assert_eq!(files_with(folder.path(), &[canary.secret]), [""; 0]);
+    assert_eq!(files_with(folder.path(), std::slice::from_ref(&canary.secret)), [""; 0]);
 }
 
 /// What cannot be read may be a secret, and what a process was writing when it died has not become an event.
@@ -179,9 +179,9 @@ fn a_secret_that_is_in_no_event_goes_with_the_original() {
     for (what, bytes) in [("damaged", damaged), ("unsealed", unsealed), ("sealed", sealed)] {
         let folder = tempfile::tempdir().unwrap();
         let store = store_with(folder.path(), &bytes);
-        assert!(!files_with(folder.path(), &[canary.secret.clone()]).is_empty(), "{what}");
+        assert!(!files_with(folder.path(), std::slice::from_ref(&canary.secret)).is_empty(), "{what}");
         assert!(run(&store).changed, "{what}");
-        assert_eq!(files_with(folder.path(), &[canary.secret.clone()]), [""; 0], "{what}");
+        assert_eq!(files_with(folder.path(), std::slice::from_ref(&canary.secret)), [""; 0], "{what}");
         assert!(!run(&store).changed, "{what}: once is enough");
     }
 }
