@@ -72,7 +72,8 @@ pub use tracewal_compact::{
 pub use tracewal_engine::ProcessState;
 pub use tracewal_engine::{
     Access, Durability, EndSpan, Ended, Error, Health, Holder, Log, Materialised, NewSession, NewSpan,
-    Options, Recovered, Repaired, Result, Session, SessionName, Span, Status, Store, WeakStore,
+    Options, Original, Recovered, Repaired, Result, Rewriter, Rewritten, Session, SessionName, Span, Status,
+    Store, WeakStore,
 };
 pub use tracewal_format::event::{self, Event, Metadata, Model, Payload, SpanKind, Tokens};
 pub use tracewal_format::index::Row;

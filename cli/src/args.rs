@@ -49,6 +49,7 @@ pub(crate) enum Command {
     Recover(Json),
     Verify(Verify),
     Repair(Repair),
+    Redact(Redact),
     Materialize(Materialize),
     Prune(Prune),
     /// Count sessions, events and bytes.
@@ -165,6 +166,8 @@ pub(crate) struct Import {
     #[arg(long)]
     pub(crate) strict: bool,
     #[command(flatten)]
+    pub(crate) redact: RedactOnTheWay,
+    #[command(flatten)]
     pub(crate) json: Json,
 }
 
@@ -208,6 +211,8 @@ pub(crate) struct Export {
     /// Write to this file, which is there as a whole or not at all, instead of standard output.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) redact: RedactOnTheWay,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -296,6 +301,8 @@ pub(crate) struct Events {
     /// Begin with the event of this sequence number.
     #[arg(long, value_name = "SEQ")]
     pub(crate) from: Option<u64>,
+    #[command(flatten)]
+    pub(crate) redact: RedactOnTheWay,
 }
 
 /// Print a session's events as they come, one readable line each.
@@ -341,6 +348,65 @@ pub(crate) struct Repair {
     pub(crate) session: String,
     #[command(flatten)]
     pub(crate) json: Json,
+}
+
+/// Take the secrets out of sessions: keys, tokens, passwords, private keys.
+///
+/// Writes the log anew with a marker such as [redacted:github-token:1a2b3c4d5e6f] in the place of each secret; equal secrets have equal
+/// markers. What is replaced is counted by rule and never shown. The view and the index are made anew. The log as it was is kept beside
+/// it, with its secrets, unless --delete-original is given; then it is removed, together with whatever earlier repairs and redactions
+/// have kept. (Removed, not overwritten: what a disk, a snapshot or a backup keeps of it is out of reach.)
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  tracewal redact --all --dry-run --list\n  tracewal redact fix-the-build --delete-original"
+)]
+pub(crate) struct Redact {
+    /// Which sessions.
+    #[arg(required_unless_present = "all")]
+    pub(crate) session: Vec<String>,
+    /// All sessions.
+    #[arg(long, conflicts_with = "session")]
+    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) rules: RedactionRules,
+    /// Only say what would be replaced.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Say where each secret is, and what stands in front of it; not what it is.
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Keep the log as it was beside the new one. This is what is done if nothing is said.
+    #[arg(long, conflicts_with = "delete_original")]
+    pub(crate) keep_original: bool,
+    /// Remove the log as it was, and what earlier repairs and redactions have kept.
+    #[arg(long)]
+    pub(crate) delete_original: bool,
+    #[command(flatten)]
+    pub(crate) json: Json,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RedactionRules {
+    /// Replace e-mail addresses too.
+    #[arg(long)]
+    pub(crate) email: bool,
+    /// Use the rules of this file too: TOML in the form that gitleaks reads.
+    #[arg(long = "rules", value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+}
+
+/// Taking out secrets on the way in or out.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RedactOnTheWay {
+    /// Replace secrets by markers, as `tracewal redact` does.
+    #[arg(long)]
+    pub(crate) redact: bool,
+    /// With --redact, e-mail addresses too.
+    #[arg(long, requires = "redact")]
+    pub(crate) email: bool,
+    /// With --redact, what the rules of this file find too: TOML in the form that gitleaks reads.
+    #[arg(long = "rules", value_name = "FILE", requires = "redact")]
+    pub(crate) rules: Option<PathBuf>,
 }
 
 /// Write the JSON files of sessions from their logs, and print their paths.

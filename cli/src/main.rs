@@ -7,6 +7,7 @@
 //! | `stores` | opening the store that was named, and finding the session that was named |
 //! | `account` | a session folded from its log |
 //! | `failure` | what can go wrong, and its exit code |
+//! | `redaction` | secrets taken out on the way in or out |
 //! | `output`, `table`, `text` | how things are printed |
 #![forbid(unsafe_code)]
 
@@ -15,6 +16,7 @@ mod args;
 mod commands;
 mod failure;
 mod output;
+mod redaction;
 mod stores;
 mod table;
 mod text;

@@ -17,6 +17,7 @@
 //! | `clock` | what time it is |
 //! | `owner`, `lock`, `process`, `fork` | who has a session open, and whether it lives |
 //! | `recovery`, `repair`, `segment_writer` | what dead writers and damage leave |
+//! | `rewrite` | a sound log written anew with other contents: redaction |
 //! | `crash` | crash capture: signals, panics, exits |
 //! | `lifecycle`, `nesting` | actions that close things, in the logs of the sessions that they cover; which of them are open |
 //! | `evidence`, `label` | facts about what happened; words that may be shown to anybody |
@@ -56,6 +57,7 @@ mod random;
 mod recovery;
 mod repair;
 mod reservation;
+mod rewrite;
 mod segment;
 mod segment_list;
 mod segment_writer;
@@ -74,6 +76,7 @@ pub use lock::ShortLock;
 pub use options::{Access, Durability, Options};
 pub use process::ProcessState;
 pub use repair::Repaired;
+pub use rewrite::{Original, Rewriter, Rewritten};
 pub use session::{Ended, NewSession, Session};
 pub use span::{EndSpan, NewSpan, Span};
 pub use store::{Health, LastLook, Recovered, Released, SessionName, Store, WeakStore};

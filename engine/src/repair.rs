@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use tracewal_format::event::{Event, Gap};
-use tracewal_format::log::{Item, Loss, LossKind, Reading, segment_file, segment_number};
+use tracewal_format::event::{Crashed, Event, Gap};
+use tracewal_format::log::{Item, Loss, LossKind, Reading, SlotEntry, segment_file, segment_number};
+use tracewal_format::record;
 use tracewal_format::segment::Header;
 use tracewal_format::time::Time;
 
@@ -12,6 +13,7 @@ use crate::lock::ShortLock;
 use crate::owner::{Entry, Owner};
 use crate::random;
 use crate::recovery;
+use crate::rewrite::Rewriter;
 use crate::segment_writer::SegmentWriter;
 use crate::store::{SessionName, Store, identify};
 
@@ -70,8 +72,8 @@ impl Store {
             let rebuilt = layout.sessions().join(format!("{}.rebuild", session.name()));
             self.clear_rebuild(session, &rebuilt)?;
             self.disk().make_dir(&rebuilt)?;
-            let generation = self.rebuild(session, &rebuilt)?;
-            let kept = self.name_for_broken(session, generation - 1);
+            let generation = self.rebuild(session, &Anew::of(&rebuilt), None)?;
+            let kept = self.name_for_kept(session, "broken", generation - 1);
             let folder = self.folder(session);
             self.disk().sync_dir(&rebuilt)?;
             self.disk().exchange(&rebuilt, &folder)?;
@@ -88,16 +90,16 @@ impl Store {
     }
 
     /// A name under which nothing is kept yet.
-    fn name_for_broken(&self, session: &SessionName, generation: u32) -> PathBuf {
+    pub(crate) fn name_for_kept(&self, session: &SessionName, why: &str, generation: u32) -> PathBuf {
         let sessions = self.0.layout.sessions();
-        let first = sessions.join(format!("{}.broken-{generation}", session.name()));
-        let more = (2_u64..).map(|n| sessions.join(format!("{}.broken-{generation}-{n}", session.name())));
+        let first = sessions.join(format!("{}.{why}-{generation}", session.name()));
+        let more = (2_u64..).map(|n| sessions.join(format!("{}.{why}-{generation}-{n}", session.name())));
         std::iter::once(first).chain(more).find(|path| !path.exists()).unwrap_or_default()
     }
 
     /// What an earlier repair left: half a rebuilt log, which is worth nothing, or, when it was stopped behind the exchange, the only copy
     /// of the log as it was.
-    fn clear_rebuild(&self, session: &SessionName, rebuilt: &Path) -> Result<()> {
+    pub(crate) fn clear_rebuild(&self, session: &SessionName, rebuilt: &Path) -> Result<()> {
         let generation = |folder: &Path| identify(folder).map(|header| header.generation);
         match (generation(rebuilt), generation(&self.folder(session))) {
             (None, _) if rebuilt.exists() && self.is_half_made(rebuilt) => {
@@ -105,7 +107,7 @@ impl Store {
             }
             (Some(old), Some(new)) if old > new => self.disk().remove_dir_all(rebuilt),
             (old, _) if rebuilt.exists() => {
-                self.disk().rename(rebuilt, &self.name_for_broken(session, old.unwrap_or(0)))
+                self.disk().rename(rebuilt, &self.name_for_kept(session, "broken", old.unwrap_or(0)))
             }
             _ => Ok(()),
         }
@@ -117,12 +119,14 @@ impl Store {
         !files.any(|file| file.file_name().to_str().is_some_and(|name| segment_number(name).is_some()))
     }
 
-    /// The copies that repairs have kept of a session.
-    fn broken_copies(&self, session: &SessionName) -> Vec<PathBuf> {
+    /// The copies that repairs and redactions have kept of a session.
+    pub(crate) fn kept_copies(&self, session: &SessionName) -> Vec<PathBuf> {
         let prefix = format!("{}.", session.name());
         let entries = std::fs::read_dir(self.0.layout.sessions()).into_iter().flatten().flatten();
         let is_copy = |name: &str| {
-            name.strip_prefix(&prefix).is_some_and(|rest| rest.starts_with("broken-") || rest == "rebuild")
+            name.strip_prefix(&prefix).is_some_and(|rest| {
+                rest.starts_with("broken-") || rest.starts_with("original-") || rest == "rebuild"
+            })
         };
         entries
             .filter(|entry| entry.file_name().to_str().is_some_and(is_copy))
@@ -153,13 +157,13 @@ impl Store {
         disk.sync_dir(&layout.sessions())?;
         disk.remove_file(&layout.owner(session.name()))?;
         // What repairs have kept of it goes with it: it is the same session, with the same secrets.
-        for copy in self.broken_copies(session) {
+        for copy in self.kept_copies(session) {
             disk.remove_dir_all(&copy)?;
         }
         disk.remove_dir_all(&trash)
     }
 
-    fn refuse_if_open(&self, session: &SessionName) -> Result<()> {
+    pub(crate) fn refuse_if_open(&self, session: &SessionName) -> Result<()> {
         let layout = &self.0.layout;
         if let Some(owner) = recovery::open_elsewhere(self, session)? {
             return Err(Error::Busy { session: session.id().to_owned(), holder: owner.holder() });
@@ -175,20 +179,37 @@ impl Store {
         Ok(())
     }
 
-    /// Writes the session's log anew into `to`, and returns its generation.
-    fn rebuild(&self, session: &SessionName, to: &Path) -> Result<u32> {
+    /// Writes the session's log anew, with what the rewriter makes of it, and returns its generation.
+    pub(crate) fn rebuild(
+        &self,
+        session: &SessionName,
+        anew: &Anew<'_>,
+        mut rewriter: Option<&mut dyn Rewriter>,
+    ) -> Result<u32> {
+        let Anew { to, reading, id } = *anew;
         let folder = self.folder(session);
         let failed = |e| Error::io("read", &folder, e);
-        let mut log = self.read(session, Reading::Whole)?;
-        let headers: Vec<Header> = log.headers().cloned().collect();
+        let mut log = self.read(session, reading)?;
+        let mut headers: Vec<Header> = log.headers().cloned().collect();
+        for header in &mut headers {
+            id.unwrap_or(session.id()).clone_into(&mut header.session_id);
+        }
         let generation = headers.iter().map(|header| header.generation).max().unwrap_or(0).saturating_add(1);
         let mut rebuild =
             Rebuild { store: self, to, generation, headers, writer: None, number: 0, run_first: (0, 0) };
+        let until = rewriter.as_deref().and_then(Rewriter::until);
         while let Some(item) = log.next().map_err(failed)? {
             match item {
+                Item::Event(entry) if until.is_some_and(|until| entry.seq > until) => break,
                 Item::Event(entry) => {
+                    let flags = entry.flags & !record::EXPLICIT_TIME;
+                    let other = replaced(rewriter.as_deref_mut(), Some(entry.seq), entry.kind, entry.body)?;
+                    let (flags, body) = match &other {
+                        Some(body) => (flags | record::REDACTED, body.as_slice()),
+                        None => (flags, entry.body),
+                    };
                     let writer = rebuild.writer_for(entry.run, entry.seq, entry.time)?;
-                    writer.copy(entry.seq, entry.time, entry.kind, entry.flags & !4, entry.body)?;
+                    writer.copy(entry.seq, entry.time, entry.kind, flags, body)?;
                 }
                 Item::Loss(loss) => {
                     let (first, last) = loss.missing.unwrap_or((1, 0));
@@ -211,16 +232,13 @@ impl Store {
                     rebuild.current(loss.missing)?.gap(&gap)?;
                 }
                 Item::Slot(slot) => {
-                    if let Event::Crashed(crashed) = slot.event() {
+                    if let Some(crash) = crash_of(&slot) {
+                        let body = encoded(&crash, to)?;
+                        let other = replaced(rewriter.as_deref_mut(), None, Crashed::KIND, &body)?;
+                        let flags = if other.is_some() { record::REDACTED } else { 0 };
                         let writer = rebuild.current(None)?;
-                        writer.event(
-                            slot.time,
-                            &Event::Crashed(tracewal_format::event::Crashed {
-                                run: Some(slot.run),
-                                slot: Some(slot.slot),
-                                ..crashed
-                            }),
-                        )?;
+                        let seq = writer.next_seq();
+                        writer.copy(seq, slot.time, Crashed::KIND, flags, &other.unwrap_or(body))?;
                     }
                 }
                 Item::DurableMark(_) | Item::Poison(_) | Item::LogRecord(_) => {}
@@ -229,6 +247,50 @@ impl Store {
         rebuild.finish()?;
         Ok(generation)
     }
+}
+
+/// Where a log is written anew, and what of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Anew<'a> {
+    pub(crate) to: &'a Path,
+    pub(crate) reading: Reading,
+    /// The session's id from now on. `None`: as before.
+    pub(crate) id: Option<&'a str>,
+}
+
+impl<'a> Anew<'a> {
+    /// Of a session that nobody has open, in this folder.
+    pub(crate) fn of(to: &'a Path) -> Self {
+        Anew { to, reading: Reading::Whole, id: None }
+    }
+}
+
+/// The crash record that a slot which no record names becomes.
+pub(crate) fn crash_of(slot: &SlotEntry) -> Option<Event<'static>> {
+    match slot.event() {
+        Event::Crashed(crashed) => {
+            Some(Event::Crashed(Crashed { run: Some(slot.run), slot: Some(slot.slot), ..crashed }))
+        }
+        _ => None,
+    }
+}
+
+/// The body of an event.
+pub(crate) fn encoded(event: &Event<'_>, folder: &Path) -> Result<Vec<u8>> {
+    let mut body = vec![0; event.encoded_len()];
+    event
+        .encode_into(&mut body)
+        .map_err(|_| Error::io("encode an event for", folder, std::io::ErrorKind::InvalidData.into()))?;
+    Ok(body)
+}
+
+fn replaced(
+    rewriter: Option<&mut (dyn Rewriter + '_)>,
+    seq: Option<u64>,
+    kind: u8,
+    body: &[u8],
+) -> Result<Option<Vec<u8>>> {
+    rewriter.map_or(Ok(None), |rewriter| rewriter.body(seq, kind, body))
 }
 
 /// A log that is being written anew.

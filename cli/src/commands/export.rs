@@ -12,22 +12,31 @@ use super::view;
 use crate::account::{Account, reading, written};
 use crate::args::{Export, ExportFormat};
 use crate::failure::{Failure, Result};
+use crate::redaction::Redaction;
 use crate::{output, stores};
 
 pub(crate) fn run(folder: &Path, args: &Export) -> Result<()> {
     let store = stores::open_to_look(folder)?;
     let session = stores::session(&store, &args.session)?;
+    let redaction = Redaction::asked_for(&args.redact, Some(&store))?;
+    match redaction.map(|redaction| redaction.copy_of(&store, &session)).transpose()? {
+        Some(copy) => write_out(&copy.store, &copy.session, args),
+        None => write_out(&store, &session, args),
+    }
+}
+
+fn write_out(store: &Store, session: &SessionName, args: &Export) -> Result<()> {
     let Some(path) = args.output.as_deref().filter(|path| *path != Path::new("-")) else {
         if is_binary(args.format) && io::stdout().is_terminal() {
             return Err(Failure::error("this format is no text; send it to a file with -o FILE"));
         }
         let mut out = output::programs();
-        write(&store, &session, args.format, &mut out)?;
+        write(store, session, args.format, &mut out)?;
         return Ok(out.flush()?);
     };
     let mut target = Target::new(path).map_err(|error| on(path, &error))?;
     // What can't be written is the file, not standard output.
-    match write(&store, &session, args.format, &mut target) {
+    match write(store, session, args.format, &mut target) {
         Err(Failure::Output(error)) => return Err(on(path, &error)),
         other => other?,
     }

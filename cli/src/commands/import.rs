@@ -12,6 +12,7 @@ use super::import_into::{Done, import};
 use super::ls::TokensJson;
 use crate::args::{Import, ImportSource};
 use crate::failure::{ERROR, Failure, Outcome, Result};
+use crate::redaction::Redaction;
 use crate::{output, stores, text};
 
 pub(crate) fn run(folder: &Path, args: &Import) -> Result<()> {
@@ -28,11 +29,12 @@ pub(crate) fn run(folder: &Path, args: &Import) -> Result<()> {
         return Err(Failure::not_found("no *.jsonl file there; name a file, or a folder that holds some"));
     }
     let store = stores::options().open(folder)?;
+    let redaction = Redaction::asked_for(&args.redact, Some(&store))?;
     let mut out = output::worker();
     let mut outcome = Outcome::default();
     let mut reports = Vec::new();
     for file in files {
-        match one(&store, source, &file) {
+        match one(&store, source, &file, redaction.as_ref()) {
             Ok((done, report)) => {
                 if args.strict && !report.is_strict() {
                     outcome.note(not_strict(&file, &report))?;
@@ -53,9 +55,9 @@ pub(crate) fn run(folder: &Path, args: &Import) -> Result<()> {
     outcome.finish()
 }
 
-fn one(store: &Store, source: Source, file: &Path) -> Result<(Done, Report)> {
+fn one(store: &Store, source: Source, file: &Path, redaction: Option<&Redaction>) -> Result<(Done, Report)> {
     let transcript = Transcript::open(source, file).map_err(Failure::error)?;
-    import(store, &transcript, file)
+    import(store, &transcript, file, redaction)
 }
 
 pub(crate) fn in_file(file: &Path, failure: Failure) -> Failure {

@@ -8,11 +8,13 @@ use serde::Serialize;
 use tracewal::Store;
 use tracewal_cli::import::discover_named;
 use tracewal_exchange::import::{ImportError, Sink, Storage, canonical, lines, opencode, otlp};
+use tracewal_redact::Redactor;
 
 use super::import::in_file;
 use super::import_sessions::{Imported, Receiver};
 use crate::args::Import;
 use crate::failure::{ERROR, Failure, Outcome, Result};
+use crate::redaction::Redaction;
 use crate::{output, stores, text};
 
 /// What is imported.
@@ -67,11 +69,12 @@ pub(crate) fn run(folder: &Path, args: &Import, other: Other) -> Result<()> {
         return Err(Failure::not_found(format!("{what} there; name a file, or a folder that holds some")));
     }
     let store = stores::options().open(folder)?;
+    let redaction = Redaction::asked_for(&args.redact, Some(&store))?;
     let mut out = output::worker();
     let mut outcome = Outcome::default();
     let mut reports = Vec::new();
     for what in found {
-        match one(&store, other, &what) {
+        match one(&store, other, &what, redaction.as_ref()) {
             Ok(sessions) => {
                 for session in sessions {
                     if args.strict && session.invalid > 0 {
@@ -107,9 +110,13 @@ fn find(paths: &[PathBuf], other: Other) -> Result<Vec<What>> {
     Ok(found)
 }
 
-fn one(store: &Store, other: Other, what: &What) -> Result<Vec<Imported>> {
+fn one(store: &Store, other: Other, what: &What, redaction: Option<&Redaction>) -> Result<Vec<Imported>> {
     let mut receiver = Receiver::new(store, other.name());
-    match read(other, what, &mut |id, time, event| receiver.event(id, time, event)) {
+    let events = |sink: Sink<'_, Failure>| match redaction {
+        Some(redaction) => read_redacted(other, what, redaction, sink),
+        None => read(other, what, sink),
+    };
+    match events(&mut |id, time, event| receiver.event(id, time, event)) {
         Ok(()) => receiver.finish(),
         Err(error) => {
             receiver.give_up()?;
@@ -120,6 +127,36 @@ fn one(store: &Store, other: Other, what: &What) -> Result<Vec<Imported>> {
             })
         }
     }
+}
+
+/// As [`read`], without secrets. What gives a secret away may come later than the secret, so it is read up to three times.
+fn read_redacted(
+    other: Other,
+    what: &What,
+    redaction: &Redaction,
+    sink: Sink<'_, Failure>,
+) -> std::result::Result<(), ImportError<Failure>> {
+    let mut redactor = redaction.redactor();
+    let look = |redactor: &mut Redactor<'_>| {
+        let mut at = 0;
+        read(other, what, &mut |id, _, mut event| {
+            redaction.refuse_id(id)?;
+            at += 1;
+            redactor.look(Some(at), &mut event);
+            Ok(())
+        })
+    };
+    look(&mut redactor)?;
+    if redactor.turn() {
+        look(&mut redactor)?;
+        redactor.finish();
+    }
+    let mut at = 0;
+    read(other, what, &mut |id, time, event| {
+        at += 1;
+        let other = redactor.replace(Some(at), &event);
+        sink(id, time, other.unwrap_or(event))
+    })
 }
 
 /// Hands on what is in it; it may be asked for more than once.

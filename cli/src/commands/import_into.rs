@@ -12,6 +12,7 @@ use tracewal_cli::import::{Checkpoint, ImportError, Lines, Report, STATE_NOTE, T
 use super::record::own;
 use crate::account::reading;
 use crate::failure::{Failure, Result};
+use crate::redaction::Redaction;
 
 /// The reason that a run of an import gives for itself: how a session that nobody else has written to is known.
 pub(crate) const REASON: &str = "import";
@@ -36,19 +37,27 @@ impl Done {
     }
 }
 
-pub(crate) fn import(store: &Store, transcript: &Transcript, file: &Path) -> Result<(Done, Report)> {
+pub(crate) fn import(
+    store: &Store,
+    transcript: &Transcript,
+    file: &Path,
+    redaction: Option<&Redaction>,
+) -> Result<(Done, Report)> {
+    if let Some(redaction) = redaction {
+        redaction.refuse_id(&transcript.session_id)?;
+    }
     let Ok(session) = store.find(&transcript.session_id) else {
-        return fill(store, transcript, file, None);
+        return fill(store, transcript, file, None, redaction);
     };
     match history(store, &session, transcript)? {
-        History::Complete(checkpoint) => fill(store, transcript, file, Some(*checkpoint)),
+        History::Complete(checkpoint) => fill(store, transcript, file, Some(*checkpoint), redaction),
         History::Interrupted(checkpoint) => {
             if let Some(checkpoint) = checkpoint {
                 // Everything in it came from this file. That the file still begins with what was imported is made sure first.
                 read(file, transcript, Some(*checkpoint), &mut |_, _| Ok::<(), Error>(()))?;
             }
             store.remove(&session)?;
-            fill(store, transcript, file, None)
+            fill(store, transcript, file, None, redaction)
         }
         History::Foreign => Err(Error::Exists { session: transcript.session_id.clone() }.into()),
     }
@@ -113,10 +122,11 @@ fn fill(
     transcript: &Transcript,
     file: &Path,
     already: Option<Checkpoint>,
+    redaction: Option<&Redaction>,
 ) -> Result<(Done, Report)> {
     let resumes = already.is_some();
     let mut session: Option<Session> = None;
-    let report = read(file, transcript, already, &mut |time: Time, event: Event<'_>| {
+    let report = read_redacted(file, transcript, already, redaction, &mut |time: Time, event: Event<'_>| {
         if let Some(session) = &session {
             return session.append_at(time, event).map(drop);
         }
@@ -140,6 +150,20 @@ fn fill(
     let Some(session) = session else { return Ok((Done::Unchanged, report)) };
     session.close(RunEndReason::Closed)?;
     Ok((if resumes { Done::Extended } else { Done::Imported }, report))
+}
+
+/// As [`read`], without secrets where that is asked for: then the file is read more than once.
+fn read_redacted(
+    path: &Path,
+    transcript: &Transcript,
+    already: Option<Checkpoint>,
+    redaction: Option<&Redaction>,
+    sink: tracewal_cli::import::Sink<'_, Error>,
+) -> Result<Report> {
+    let Some(redaction) = redaction else { return read(path, transcript, already, sink) };
+    let mut events =
+        |sink: tracewal_cli::import::Sink<'_, Error>| read(path, transcript, already.clone(), sink);
+    redaction.filter(&mut events, sink)
 }
 
 fn read(

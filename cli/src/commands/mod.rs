@@ -16,6 +16,7 @@ mod prune;
 mod record;
 mod record_input;
 mod recover;
+mod redact;
 mod repair;
 mod show;
 mod span_tree;
@@ -50,6 +51,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         Command::Recover(json) => recover::run(&folder()?, json),
         Command::Verify(verify) => verify::run(&folder()?, &verify),
         Command::Repair(repair) => repair::run(&folder()?, &repair),
+        Command::Redact(redact) => redact::run(&folder()?, &redact),
         Command::Materialize(materialize) => materialize::run(&folder()?, &materialize),
         Command::Prune(prune) => prune::run(&folder()?, &prune),
         Command::Stats(json) => stats::run(&folder()?, json),

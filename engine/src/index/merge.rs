@@ -26,7 +26,25 @@ impl Index<'_> {
         if !self.is_kept() {
             return Ok(());
         }
-        let Some(_lock) = ShortLock::try_acquire(&self.store.0.layout.index_lock())? else { return Ok(()) };
+        match ShortLock::try_acquire(&self.store.0.layout.index_lock())? {
+            Some(_lock) => self.merge_all(),
+            None => Ok(()),
+        }
+    }
+
+    /// Merges, and waits for whoever is at it: afterwards no file holds a record of a session in place of which another has been added.
+    ///
+    /// # Errors
+    /// As [`merge`](Self::merge).
+    pub fn purge(&self) -> Result<()> {
+        if !self.is_kept() || !self.folder.exists() {
+            return Ok(());
+        }
+        let _lock = ShortLock::acquire(self.store.disk(), &self.store.0.layout.index_lock())?;
+        self.merge_all()
+    }
+
+    fn merge_all(&self) -> Result<()> {
         if self.old().exists() {
             self.merge_old()?;
         }
