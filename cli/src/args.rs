@@ -8,6 +8,8 @@ use bytesize::ByteSize;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::filters::Filters;
+
 const EXIT_CODES: &str = "\
 Exit codes: 0 fine, 1 error, 2 wrong usage, 3 damage found, 4 no such session or store, 5 session is open elsewhere.
 
@@ -35,6 +37,7 @@ pub(crate) enum Command {
     Record(Record),
     Import(Import),
     Ls(Ls),
+    Search(Search),
     Show(Show),
     Why(Why),
     Events(Events),
@@ -152,23 +155,12 @@ pub(crate) struct Import {
     pub(crate) json: Json,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum StatusArg {
-    Running,
-    Completed,
-    Error,
-    Crashed,
-}
-
 /// List sessions, newest first.
 #[derive(Debug, ClapArgs)]
 #[command(
     after_help = "Examples:\n  tracewal ls\n  tracewal ls --status crashed --all\n  tracewal ls --json | jq '.[].sessionId'"
 )]
 pub(crate) struct Ls {
-    /// Only those that stand so.
-    #[arg(long)]
-    pub(crate) status: Option<StatusArg>,
     /// Show why each stopped; with a cause or a kind of one, only those that stopped for it.
     #[arg(long, value_name = "CAUSE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub(crate) cause: Option<String>,
@@ -183,6 +175,42 @@ pub(crate) struct Ls {
     pub(crate) fresh: bool,
     #[command(flatten)]
     pub(crate) json: Json,
+    #[command(flatten)]
+    pub(crate) filters: Filters,
+}
+
+/// Find a text in what sessions were asked, said, ran and failed with.
+///
+/// Case makes no difference, unless --regex says that it does. JSON is searched as its strings, numbers and truths, each on a line behind its key. The
+/// first search of a store makes an index of it, which later ones bring up to date; it can be removed at any time. What is found is
+/// read from the logs.
+#[derive(Debug, ClapArgs)]
+#[command(
+    group = clap::ArgGroup::new("pattern").required(true).args(["text", "regex"]),
+    after_help = "Examples:
+  tracewal search 'connection refused'
+  tracewal search --regex 'error(\\[E\\d+\\])?: ' --model claude --since 7d
+  tracewal search ECONNRESET --json | jq -r '.hits[].sessionId' | sort -u"
+)]
+pub(crate) struct Search {
+    /// What to look for.
+    pub(crate) text: Option<String>,
+    /// Look for a regular expression instead: the syntax is that of the Rust crate regex, with ^ and $ at the ends of lines.
+    #[arg(long, value_name = "RE")]
+    pub(crate) regex: Option<String>,
+    /// Show at most so many texts in which it was found, those of the newest sessions first.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) limit: u64,
+    /// Show all of them.
+    #[arg(long, conflicts_with = "limit")]
+    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) json: Json,
+    #[command(flatten)]
+    pub(crate) filters: Filters,
+    /// Only those that stopped for this cause, or this kind of one.
+    #[arg(long, help_heading = "Which sessions")]
+    pub(crate) cause: Option<String>,
 }
 
 /// Show what happened in a session.

@@ -6,6 +6,7 @@
 //! | `commands` | one file per command |
 //! | `stores` | opening the store that was named, and finding the session that was named |
 //! | `account` | a session folded from its log |
+//! | `filters` | which sessions a command is about |
 //! | `failure` | what can go wrong, and its exit code |
 //! | `output`, `table`, `text` | how things are printed |
 #![forbid(unsafe_code)]
@@ -14,6 +15,7 @@ mod account;
 mod args;
 mod commands;
 mod failure;
+mod filters;
 mod output;
 mod stores;
 mod table;

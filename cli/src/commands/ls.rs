@@ -9,8 +9,9 @@ use tracewal::event::Tokens;
 use tracewal::{Damaged, Listing, Row, SessionName, Status, Store, Time};
 
 use crate::account::{self, Account};
-use crate::args::{Ls, StatusArg};
+use crate::args::Ls;
 use crate::failure::Result;
+use crate::filters::Facts;
 use crate::table::{Cell, Column, Table};
 use crate::{output, stores, text};
 
@@ -60,12 +61,12 @@ pub(crate) fn run(folder: &Path, args: &Ls) -> Result<()> {
 
 fn list(store: &Store, listing: &Listing, args: &Ls) -> std::result::Result<Vec<Listed>, Damaged> {
     let limit = if args.all { usize::MAX } else { args.limit };
-    let is_wanted = |status: Status| args.status.is_none_or(|wanted| wanted.is(status.as_str()));
+    let is_wanted = |status: Status| args.filters.status.is_none_or(|wanted| wanted.is(status.as_str()));
     listing
         .sessions(store, is_wanted)
         .map(|session| session.map(|session| Listed::of(store, session)))
         .filter(|listed| {
-            let is = |listed: &Listed| args.status.is_none_or(|status| status.is(listed.status));
+            let is = |listed: &Listed| args.filters.let_through(&listed.facts());
             listed.as_ref().map_or(true, is)
         })
         .filter(|listed| {
@@ -74,6 +75,16 @@ fn list(store: &Store, listing: &Listing, args: &Ls) -> std::result::Result<Vec<
         })
         .take(limit)
         .collect()
+}
+
+/// All sessions of a store, newest first.
+pub(crate) fn all(store: &Store) -> Result<Vec<tracewal::Listed>> {
+    let sessions =
+        |listing: &Listing| listing.sessions(store, |_| true).collect::<std::result::Result<_, _>>();
+    match sessions(&Listing::of(store)?) {
+        Ok(all) => Ok(all),
+        Err(Damaged) => Ok(sessions(&Listing::thorough(store)?).unwrap_or_default()),
+    }
 }
 
 /// The session that began last.
@@ -92,15 +103,15 @@ pub(crate) fn newest(store: &Store) -> Result<Option<SessionName>> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Listed {
-    session_id: String,
-    status: &'static str,
+pub(crate) struct Listed {
+    pub(crate) session_id: String,
+    pub(crate) status: &'static str,
     /// A living writer has it open.
     live: bool,
     started_at: Option<String>,
     ended_at: Option<String>,
     duration_ms: Option<u64>,
-    title: Option<String>,
+    pub(crate) title: Option<String>,
     model: Option<String>,
     agent: Option<String>,
     error: Option<String>,
@@ -118,7 +129,7 @@ struct Listed {
     unreadable: Option<String>,
     json: PathBuf,
     #[serde(skip)]
-    started: Option<Time>,
+    pub(crate) started: Option<Time>,
     #[serde(skip)]
     duration_ns: i128,
     #[serde(skip)]
@@ -150,7 +161,7 @@ impl From<&Tokens<'_>> for TokensJson {
 }
 
 impl Listed {
-    fn of(store: &Store, session: tracewal::Listed) -> Self {
+    pub(crate) fn of(store: &Store, session: tracewal::Listed) -> Self {
         match session {
             tracewal::Listed::Row(row) => Self::of_row(store, *row),
             tracewal::Listed::Log(session) => Self::of_log(store, &session),
@@ -261,8 +272,17 @@ impl Listed {
         }
     }
 
+    pub(crate) fn facts(&self) -> Facts<'_> {
+        Facts {
+            status: self.status,
+            model: self.model.as_deref(),
+            agent: self.agent.as_deref(),
+            started: self.started,
+        }
+    }
+
     /// Whether it stopped by this cause, or for this kind of it; any, if none is named.
-    fn is_of(&self, cause: &str) -> bool {
+    pub(crate) fn is_of(&self, cause: &str) -> bool {
         cause.is_empty() || self.cause.as_deref() == Some(cause) || self.cause_kind.as_deref() == Some(cause)
     }
 
@@ -292,17 +312,5 @@ impl Listed {
             cells.insert(STATUS_AT + 1, Cell::plain(cause));
         }
         cells
-    }
-}
-
-impl StatusArg {
-    /// Whether a session that stands so is meant.
-    fn is(self, status: &str) -> bool {
-        match self {
-            StatusArg::Running => status == "running",
-            StatusArg::Completed => status == "completed",
-            StatusArg::Error => status == "error",
-            StatusArg::Crashed => status.starts_with("crashed"),
-        }
     }
 }

@@ -14,6 +14,7 @@ mod record;
 mod record_input;
 mod recover;
 mod repair;
+mod search;
 mod show;
 mod span_tree;
 mod stats;
@@ -36,6 +37,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         Command::Record(record) => record::run(&folder()?, &record),
         Command::Import(import) => import::run(&folder()?, &import),
         Command::Ls(ls) => ls::run(&folder()?, &ls),
+        Command::Search(search) => search::run(&folder()?, &search),
         Command::Show(show) => show::run(&folder()?, &show),
         Command::Why(why) => why::run(&folder()?, &why),
         Command::Events(events) => events::run(&folder()?, &events),
