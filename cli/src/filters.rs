@@ -8,6 +8,8 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use tracewal::Time;
 
+use crate::account::Account;
+
 /// How a session stands, as a command is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum StatusArg {
@@ -38,12 +40,47 @@ pub(crate) struct Filters {
     until: Option<Time>,
 }
 
+/// The same, and why it stopped.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct FiltersAndCause {
+    #[command(flatten)]
+    filters: Filters,
+    /// Only those that stopped for this cause, or this kind of one.
+    #[arg(long, help_heading = "Which sessions")]
+    cause: Option<String>,
+}
+
 /// What filters ask of a session.
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Facts<'f> {
     pub(crate) status: &'f str,
     pub(crate) model: Option<&'f str>,
     pub(crate) agent: Option<&'f str>,
     pub(crate) started: Option<Time>,
+    pub(crate) cause: Option<&'f str>,
+    pub(crate) cause_kind: Option<&'f str>,
+}
+
+impl<'f> Facts<'f> {
+    pub(crate) fn of(account: &'f Account) -> Self {
+        let summary = account.summary();
+        let terminal = summary.incidents.terminal.as_ref();
+        Facts {
+            status: account.status(),
+            model: summary.metadata.model.as_deref(),
+            agent: summary.metadata.agent.as_deref(),
+            started: (!summary.session_id.is_empty()).then_some(summary.started_at),
+            cause: terminal.map(|incident| incident.cause.as_str()),
+            cause_kind: terminal.and_then(|incident| incident.kind.as_deref()),
+        }
+    }
+}
+
+impl FiltersAndCause {
+    pub(crate) fn let_through(&self, of: &Facts<'_>) -> bool {
+        let is = |wanted: &String| [of.cause, of.cause_kind].contains(&Some(wanted.as_str()));
+        self.filters.let_through(of) && self.cause.as_ref().is_none_or(is)
+    }
 }
 
 impl Filters {
@@ -106,7 +143,7 @@ mod tests {
 
     #[test]
     fn what_is_not_known_of_a_session_is_not_what_is_asked_for() {
-        let unknown = Facts { status: "?", model: None, agent: None, started: None };
+        let unknown = Facts { status: "?", ..Facts::default() };
         assert!(Filters::default().let_through(&unknown));
         let model = Filters { model: Some("claude".to_owned()), ..Default::default() };
         assert!(!model.let_through(&unknown));

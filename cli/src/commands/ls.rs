@@ -7,13 +7,14 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use tracewal::event::Tokens;
 use tracewal::{Damaged, Listing, Row, SessionName, Status, Store, Time};
+use tracewal_prices::{Prices, Used};
 
 use crate::account::{self, Account};
 use crate::args::Ls;
 use crate::failure::Result;
 use crate::filters::Facts;
 use crate::table::{Cell, Column, Table};
-use crate::{output, stores, text};
+use crate::{cost, output, stores, text};
 
 const fn column(name: &'static str, right: bool, at_most: usize, rank: u8) -> Column {
     Column { name, right, at_most, rank }
@@ -38,13 +39,15 @@ const STATUS_AT: usize = 3;
 pub(crate) fn run(folder: &Path, args: &Ls) -> Result<()> {
     let store = stores::open_to_look(folder)?;
     let mut listing = if args.fresh { Listing::fresh(&store)? } else { Listing::of(&store)? };
-    let listed = match list(&store, &listing, args) {
+    let mut listed = match list(&store, &listing, args) {
         Ok(listed) => listed,
         Err(Damaged) => {
             listing = Listing::thorough(&store)?;
             list(&store, &listing, args).unwrap_or_default()
         }
     };
+    let prices = cost::prices()?;
+    listed.iter_mut().for_each(|listed| listed.price(&prices));
     if args.json.json {
         return output::json(&listed);
     }
@@ -113,13 +116,16 @@ pub(crate) struct Listed {
     duration_ms: Option<u64>,
     pub(crate) title: Option<String>,
     model: Option<String>,
-    agent: Option<String>,
+    pub(crate) agent: Option<String>,
     error: Option<String>,
     /// Why it stopped.
     cause: Option<String>,
     cause_kind: Option<String>,
     tokens: TokensJson,
     cost: f64,
+    /// Where the session does not say: all its tokens at the price of its model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost_estimated: Option<f64>,
     generations: u64,
     tools: u64,
     events: u64,
@@ -185,6 +191,7 @@ impl Listed {
             duration_ms: known.then(|| u64::try_from(duration_ns / 1_000_000).unwrap_or(u64::MAX)),
             tokens: (&Tokens::new(input, output, reasoning, cache_read, cache_write)).into(),
             cost: row.cost,
+            cost_estimated: None,
             generations: row.generations,
             tools: row.tool_calls,
             events: row.events,
@@ -230,6 +237,7 @@ impl Listed {
             cause_kind: summary.incidents.terminal.as_ref().and_then(|incident| incident.kind.clone()),
             tokens: (&summary.tokens).into(),
             cost: summary.total_cost,
+            cost_estimated: None,
             generations: summary.generations,
             tools: summary.tool_calls,
             events: summary.events,
@@ -259,6 +267,7 @@ impl Listed {
             cause_kind: None,
             tokens: TokensJson::default(),
             cost: 0.0,
+            cost_estimated: None,
             generations: 0,
             tools: 0,
             events: 0,
@@ -278,12 +287,37 @@ impl Listed {
             model: self.model.as_deref(),
             agent: self.agent.as_deref(),
             started: self.started,
+            cause: self.cause.as_deref(),
+            cause_kind: self.cause_kind.as_deref(),
         }
     }
 
     /// Whether it stopped by this cause, or for this kind of it; any, if none is named.
-    pub(crate) fn is_of(&self, cause: &str) -> bool {
+    fn is_of(&self, cause: &str) -> bool {
         cause.is_empty() || self.cause.as_deref() == Some(cause) || self.cause_kind.as_deref() == Some(cause)
+    }
+
+    /// Estimates what the session does not say.
+    fn price(&mut self, prices: &Prices) {
+        let (tokens, model) = (&self.tokens, self.model.as_deref());
+        let used = Used {
+            input: tokens.input,
+            output: tokens.output,
+            reasoning: tokens.reasoning,
+            cache_read: tokens.cache_read,
+            cache_write: tokens.cache_write,
+        };
+        if self.cost == 0.0 && !used.is_nothing() {
+            self.cost_estimated = model.and_then(|model| prices.estimate(model, used));
+        }
+    }
+
+    fn cost_in_words(&self) -> String {
+        match self.cost_estimated {
+            Some(dollars) => cost::estimated(dollars),
+            None if self.cost == 0.0 => "-".to_owned(),
+            None => text::dollars(self.cost),
+        }
     }
 
     fn cells(&self, with_cause: bool) -> Vec<Cell> {
@@ -302,7 +336,7 @@ impl Listed {
             Cell::styled(status, output::status_style(self.status)),
             Cell::plain(self.model.clone().unwrap_or_default()),
             cell(known, text::short(self.tokens.total)),
-            cell(known, if self.cost == 0.0 { "-".to_owned() } else { text::dollars(self.cost) }),
+            cell(known, self.cost_in_words()),
             cell(known, self.tools.to_string()),
             Cell::plain(about),
         ];

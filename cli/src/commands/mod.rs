@@ -9,6 +9,7 @@ mod ls;
 mod man;
 mod materialize;
 mod path;
+mod prices;
 mod prune;
 mod record;
 mod record_input;
@@ -18,6 +19,8 @@ mod search;
 mod show;
 mod span_tree;
 mod stats;
+mod stats_by;
+mod stats_row;
 mod tail;
 mod tail_line;
 mod verify;
@@ -48,7 +51,8 @@ pub(crate) fn run(args: Args) -> Result<()> {
         Command::Repair(repair) => repair::run(&folder()?, &repair),
         Command::Materialize(materialize) => materialize::run(&folder()?, &materialize),
         Command::Prune(prune) => prune::run(&folder()?, &prune),
-        Command::Stats(json) => stats::run(&folder()?, json),
+        Command::Stats(stats) => stats::run(&folder()?, &stats),
+        Command::Prices(prices) => prices::run(&prices),
         Command::Completions { shell } => man::completions(shell),
         Command::Man { command } => man::page(command.as_deref()),
     }

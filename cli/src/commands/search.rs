@@ -38,9 +38,7 @@ pub(crate) fn run(folder: &Path, args: &Search) -> Result<()> {
     for session in sessions {
         let name = session.name();
         let listed = Listed::of(&store, session);
-        let is_wanted = args.filters.let_through(&listed.facts())
-            && args.cause.as_deref().is_none_or(|cause| listed.is_of(cause));
-        if !is_wanted {
+        if !args.filters.let_through(&listed.facts()) {
             continue;
         }
         results.json.sessions_searched += 1;
