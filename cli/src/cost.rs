@@ -5,14 +5,22 @@ use tracewal::fold::Summary;
 use tracewal_prices::{Bill, Prices, Used};
 
 use crate::failure::{Failure, Result};
-use crate::text;
+use crate::{output, text};
 
 /// The list that is compiled in, and the user's own.
-pub(crate) fn prices() -> Result<Prices> {
+pub(crate) fn own_prices() -> Result<Prices> {
     match tracewal_prices::default_path() {
         Some(path) => Prices::with(&path).map_err(Failure::error),
         None => Ok(Prices::compiled_in()),
     }
+}
+
+/// The same, for a command that is about something else: what is wrong with the user's own list is said, and stops nothing.
+pub(crate) fn prices() -> Prices {
+    own_prices().unwrap_or_else(|failure| {
+        output::mention(&format!("warning: your prices are not used: {failure}"));
+        Prices::compiled_in()
+    })
 }
 
 /// The model of a span in a canonical JSON.

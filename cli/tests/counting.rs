@@ -327,6 +327,11 @@ fn prices_are_listed_set_and_edited() {
     let said = edit("true");
     assert!(String::from_utf8_lossy(&said.stderr).contains("no list of prices"), "{said:?}");
     assert_eq!(priced(&scene, &["prices"]).code, 1);
+    scene.record(&["--session", "one"], started("m", "a")).fine();
+    for args in [&["ls"][..], &["show", "one"], &["stats", "--by", "model"]] {
+        let ran = priced(&scene, args);
+        assert!(ran.code == 0 && ran.err.contains("your prices are not used"), "{ran:?}");
+    }
     std::fs::remove_file(&file).unwrap();
     assert!(edit("true").status.success() && file.exists(), "made, with a word on what may stand in it");
 }

@@ -72,7 +72,10 @@ pub(crate) fn read(path: &Path) -> Result<Option<Written>, PricesError> {
 fn text(path: &Path) -> Result<Option<String>, PricesError> {
     let failed = |source| PricesError::Io { path: path.to_owned(), source };
     match fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        // In a folder that may not be looked into, there is none of this user's.
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {
+            return Ok(None);
+        }
         Err(error) => return Err(failed(error)),
         Ok(file) if file.len() > FILE_MAX_BYTES => {
             return Err(PricesError::Wrong { path: path.to_owned(), what: "it is too large".to_owned() });

@@ -46,7 +46,7 @@ pub(crate) fn run(folder: &Path, args: &Ls) -> Result<()> {
             list(&store, &listing, args).unwrap_or_default()
         }
     };
-    let prices = cost::prices()?;
+    let prices = cost::prices();
     listed.iter_mut().for_each(|listed| listed.price(&prices));
     if args.json.json {
         return output::json(&listed);

@@ -54,7 +54,7 @@ impl<'e> Line<'e> {
 }
 
 fn list(is_json: bool) -> Result<()> {
-    let prices = cost::prices()?;
+    let prices = cost::own_prices()?;
     let lines: Vec<Line<'_>> = prices.iter().map(Line::of).collect();
     if is_json {
         return output::json(&lines);

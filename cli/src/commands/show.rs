@@ -29,7 +29,7 @@ pub(crate) fn run(folder: &Path, args: &Show) -> Result<()> {
         return Ok(out.flush()?);
     }
     let mut out = output::people();
-    let prices = cost::prices()?;
+    let prices = cost::prices();
     let mut cost = SessionCost::new(&prices, account.summary());
     let mut spans: Vec<span_tree::SpanLine> = Vec::new();
     span_stream::each(&mut account, |span: span_tree::SpanLine| {

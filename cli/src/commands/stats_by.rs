@@ -23,7 +23,7 @@ const NONE: &str = "(none)";
 const BAR_COLUMNS: u32 = 48;
 
 pub(crate) fn run(store: &Store, by: By, args: &Stats) -> Result<()> {
-    let prices = cost::prices()?;
+    let prices = cost::prices();
     let (mut rows, mut total, mut outcome) = (Rows::default(), Row::default(), Outcome::default());
     for session in ls::all(store)? {
         let name = session.name();
