@@ -13,6 +13,7 @@ use crate::folding::Folding;
 use crate::passage::Passage;
 use crate::stored;
 use crate::text::border_before;
+use crate::trigram::Trigrams;
 
 /// What is in the file; another number is another index, and is made anew.
 const VERSION: i64 = 1;
@@ -178,7 +179,7 @@ impl Index {
              INSERT INTO counter VALUES (1);
              CREATE TABLE pieces (id INTEGER PRIMARY KEY, passages BLOB NOT NULL);
              CREATE VIRTUAL TABLE trigrams USING fts5(
-                 text, content = '', contentless_delete = 1, detail = none, tokenize = 'trigram case_sensitive 1');",
+                 words, content = '', contentless_delete = 1, detail = none, tokenize = 'ascii');",
         )?;
         made.execute("INSERT INTO trigrams (trigrams, rank) VALUES ('hashsize', ?1)", [PENDING_BYTES])?;
         made.pragma_update(None, "application_id", APPLICATION)?;
@@ -231,7 +232,14 @@ impl Index {
     pub(crate) fn change(&mut self) -> Result<Change<'_>, IndexError> {
         let change = self.0.transaction()?;
         let next = change.query_row("SELECT next FROM counter", [], |row| row.get(0))?;
-        Ok(Change { change, next, folding: Folding::default(), text: String::new(), passages: Vec::new() })
+        Ok(Change {
+            change,
+            next,
+            folding: Folding::default(),
+            trigrams: Trigrams::default(),
+            bytes: 0,
+            passages: Vec::new(),
+        })
     }
 }
 
@@ -240,8 +248,9 @@ pub(crate) struct Change<'i> {
     change: Transaction<'i>,
     next: i64,
     folding: Folding,
-    /// Of the piece that is being put together, folded.
-    text: String,
+    /// Of the piece that is being put together, and how long that is.
+    trigrams: Trigrams,
+    bytes: usize,
     passages: Vec<u8>,
 }
 
@@ -281,14 +290,15 @@ impl Change<'_> {
             return Ok(());
         }
         self.add(passage, text);
-        if self.text.len() >= PIECE_BYTES { self.finish_piece() } else { Ok(()) }
+        if self.bytes >= PIECE_BYTES { self.finish_piece() } else { Ok(()) }
     }
 
     fn add(&mut self, passage: &Passage, text: &str) {
-        if !self.text.is_empty() {
-            self.text.push('\n');
+        self.trigrams.begin_text();
+        for c in text.chars() {
+            self.trigrams.push(self.folding.char(c));
         }
-        self.folding.text(text, &mut self.text);
+        self.bytes += text.len();
         stored::put(passage, &mut self.passages);
     }
 
@@ -299,11 +309,10 @@ impl Change<'_> {
         let mut piece = self.change.prepare_cached("INSERT INTO pieces (id, passages) VALUES (?1, ?2)")?;
         piece.execute(params![self.next, self.passages])?;
         let mut trigrams =
-            self.change.prepare_cached("INSERT INTO trigrams (rowid, text) VALUES (?1, ?2)")?;
-        trigrams.execute(params![self.next, self.text])?;
+            self.change.prepare_cached("INSERT INTO trigrams (rowid, words) VALUES (?1, ?2)")?;
+        trigrams.execute(params![self.next, self.trigrams.take_words()])?;
         self.next += 1;
-        self.text.clear();
-        self.passages.clear();
+        (self.bytes, self.passages) = (0, Vec::new());
         Ok(())
     }
 
@@ -325,8 +334,8 @@ impl Change<'_> {
 
     /// The session whose pieces begin at `first` cannot be read to its end.
     pub(crate) fn abandon(&mut self, first: i64) -> Result<(), IndexError> {
-        self.text.clear();
-        self.passages.clear();
+        self.trigrams.take_words();
+        (self.bytes, self.passages) = (0, Vec::new());
         self.change.execute("DELETE FROM trigrams WHERE rowid >= ?1", [first])?;
         self.change.execute("DELETE FROM pieces WHERE id >= ?1", [first])?;
         Ok(())

@@ -5,7 +5,7 @@
 //! whoever searches, session by session: nothing of it is in the way of an append.
 //!
 //! # Why SQLite
-//! The index is an FTS5 table of trigrams. *Trigrams*, and not words, because what people look for in traces is `src/lib.rs:42`, `ECONNRESET`, a
+//! The index is an FTS5 table of trigrams, each piece's once. *Trigrams*, and not words, because what people look for in traces is `src/lib.rs:42`, `ECONNRESET`, a
 //! half of an id, and regular expressions: a trigram finds each of these, in every language, and `detail = none` keeps of it only in which
 //! pieces it occurs. *FTS5*, because transactions, locks between processes and what a kill leaves are its business already, because its file is one,
 //! and because SQLite is one C file. tantivy would index words about twice as fast, on more threads than an agent's machine should lend, but knows a
@@ -15,7 +15,7 @@
 //! |---|---|
 //! | `text`, `passage` | what of an event is searched |
 //! | `extract` | from a log to its passages |
-//! | `folding` | letters that differ by case alone |
+//! | `folding`, `trigram` | letters that differ by case alone; the words of the index |
 //! | `pattern` | what is looked for |
 //! | `index`, `stored` | the file |
 //! | `update` | bringing it up to date, and making it forget |
@@ -31,6 +31,7 @@ mod pattern;
 mod searcher;
 mod stored;
 mod text;
+mod trigram;
 mod update;
 
 pub use hit::Hit;

@@ -4,9 +4,10 @@ use regex::{Regex, RegexBuilder};
 use regex_syntax::hir::{Class, Hir, HirKind};
 
 use crate::folding::Folding;
+use crate::trigram;
 
 /// No more of a literal than this is looked up: whatever the index has cut in two overlaps by more.
-const LITERAL_MAX_CHARS: usize = 96;
+const LITERAL_MAX_CHARS: usize = 48;
 /// An expression that needs more alternatives than this is not looked up.
 const ALTERNATIVES_MAX: usize = 64;
 
@@ -140,11 +141,8 @@ impl Need {
         match self {
             Need::Anything => None,
             Need::Literal(chars) => {
-                let last = chars.len().checked_sub(3)?;
-                // Every third trigram, and the last: together they hold every character.
-                let at = (0..=last).step_by(3).chain((last % 3 != 0).then_some(last));
-                let quoted = at.filter_map(|at| chars.get(at..at + 3)).map(quote);
-                Some(format!("({})", quoted.collect::<Vec<_>>().join(" AND ")))
+                let words = chars.windows(3).filter_map(|three| three.try_into().ok().map(trigram::word));
+                Some(format!("({})", words.collect::<Vec<_>>().join(" AND ")))
             }
             Need::OneOf(needs) => {
                 let all = needs.iter().map(Need::lookup).collect::<Option<Vec<_>>>()?;
@@ -181,10 +179,6 @@ fn one(hir: &Hir, folding: &mut Folding) -> Option<Vec<char>> {
     }
 }
 
-fn quote(trigram: &[char]) -> String {
-    format!("\"{}\"", trigram.iter().collect::<String>().replace('"', "\"\""))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,20 +187,25 @@ mod tests {
         Pattern::regex(expression).unwrap().lookup()
     }
 
+    /// What is looked up for a text.
+    fn of(text: &str) -> String {
+        let chars: Vec<char> = text.chars().collect();
+        let words: Vec<String> =
+            chars.windows(3).map(|three| trigram::word(three.try_into().unwrap())).collect();
+        format!("({})", words.join(" AND "))
+    }
+
     #[test]
     fn what_every_match_holds_is_looked_up() {
-        let some = |text: &str| Some(text.to_owned());
         assert_eq!(Pattern::text("Exit code").unwrap().lookup(), lookup("(?i)exit CODE"));
-        assert_eq!(lookup("error"), some("(\"ERR\" AND \"ROR\")"));
-        assert_eq!(lookup("err(no|or: )x+"), some("(\"ERR\")"));
-        assert_eq!(lookup("a.*needle[0-9]+"), some("(\"NEE\" AND \"DLE\")"));
-        assert_eq!(lookup("(cargo|npm) test"), some("(\" TE\" AND \"EST\")"));
-        assert_eq!(
-            lookup("timeout|refused"),
-            some("((\"TIM\" AND \"EOU\" AND \"OUT\") OR (\"REF\" AND \"USE\" AND \"SED\"))")
-        );
-        assert_eq!(lookup("a\"b\"c"), some("(\"A\"\"B\" AND \"B\"\"C\")"));
-        assert_eq!(lookup("(abc)+"), some("(\"ABC\")"));
+        assert_eq!(lookup("error"), Some(of("ERROR")));
+        assert_eq!(lookup("err(no|or: )x+"), Some(of("ERR")));
+        assert_eq!(lookup("a.*needle[0-9]+"), Some(of("NEEDLE")));
+        assert_eq!(lookup("(cargo|npm) test"), Some(of(" TEST")));
+        assert_eq!(lookup("timeout|refused"), Some(format!("({} OR {})", of("TIMEOUT"), of("REFUSED"))));
+        assert_eq!(lookup("a\"\\x00c"), Some(of("A\"\0C")));
+        assert_eq!(lookup("(abc)+"), Some(of("ABC")));
+        assert_eq!(lookup(&"x".repeat(500)), Some(of(&"X".repeat(LITERAL_MAX_CHARS))));
     }
 
     #[test]

@@ -139,22 +139,18 @@ impl<'s> Searcher<'s> {
         }
     }
 
-    /// The passages that may hold it. `None`: the index does not know the session as it is.
+    /// The passages that may hold it. `None`: the index does not know the session as it is, or nothing of the pattern.
     fn candidates(&self, session: &SessionName, found: &Found) -> Option<Vec<Passage>> {
         let index = self.index.as_ref()?;
-        let range = found.sessions.get(session.name())?.clone();
-        let pieces: Vec<i64> = match &found.pieces {
-            None => range.collect(),
-            Some(pieces) => {
-                let from = pieces.partition_point(|piece| *piece < range.start);
-                let behind = pieces.partition_point(|piece| *piece < range.end);
-                pieces.get(from..behind)?.to_vec()
-            }
-        };
+        let range = found.sessions.get(session.name())?;
+        // Where any text may hold it, they are read in their order.
+        let pieces = found.pieces.as_ref()?;
+        let from = pieces.partition_point(|piece| *piece < range.start);
+        let behind = pieces.partition_point(|piece| *piece < range.end);
         let mut passages = Vec::new();
         let mut last = None;
-        for piece in pieces {
-            for passage in index.passages(piece).ok()?? {
+        for piece in pieces.get(from..behind)? {
+            for passage in index.passages(*piece).ok()?? {
                 // A long text is in several pieces.
                 let is = (passage.field, passage.places.first().copied());
                 if last != Some(is) {

@@ -17,6 +17,9 @@ use crate::index::{Change, Folder, IndexError, Stamp};
 
 /// How long the lock is held at a time, a session that takes longer apart.
 const TURN: Duration = Duration::from_millis(1_500);
+/// How far indexing gives way to whoever else wants the processor: as far as one can.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 19;
 /// So many times an index is made anew that turns out to be damaged.
 const TRIES: u32 = 3;
 
@@ -157,7 +160,7 @@ fn try_update(
 fn be_nice() {
     #[cfg(target_os = "linux")]
     {
-        let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 19);
+        let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE);
     }
 }
 
