@@ -31,9 +31,11 @@ const PATTERNS: &[&[&str]] = &[
     &["the"],
     &["if"],
 ];
-/// Of searches, and of pairs of appenders.
+/// Of each search.
 const TIMES: usize = 11;
-/// What an appender writes in one go.
+/// Of appends beside an index that is being made, and beside one that waits.
+const TURNS: usize = 80;
+/// What is appended in one go.
 const APPENDS: u64 = 100_000;
 const EVENT_BYTES: usize = 256;
 
@@ -41,7 +43,6 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     match args.first().map(String::as_str) {
         None => ["make", "first", "second", "append", "remove"].into_iter().for_each(step),
-        Some("appender") => appender(Path::new(&args[1])),
         Some(one) => step(one),
     }
 }
@@ -209,53 +210,76 @@ fn second(path: &Path) {
     }
 }
 
-/// Appends of another process, alone and while an index is being made, in turns: as fast as it can, and at the pace of a busy agent.
+/// Appends while an index is being made in another process, which is stopped and goes on in turns: each window is compared with its
+/// neighbour, so that whatever else the machine does falls on both.
 fn append(path: &Path) {
-    let mut pairs = Vec::new();
-    for pair in 0..TIMES {
-        // Each first in every other pair.
-        let (alone, beside) = if pair % 2 == 0 {
-            let alone = one(path, false);
-            (alone, one(path, true))
-        } else {
-            let beside = one(path, true);
-            (one(path, false), beside)
+    let store = Options::without_views().open(path).unwrap();
+    let text = "x".repeat(EVENT_BYTES);
+    let (mut full, mut paced) = (Vec::new(), Vec::new());
+    let mut indexing = begin(path);
+    for turn in 0..TURNS {
+        let session = store.new_session().start().unwrap();
+        let go = |appends: u64| {
+            let began = Instant::now();
+            for _ in 0..appends {
+                session.append(Note { data: Some(Payload::string(&text)), ..Note::new("n") }).unwrap();
+            }
+            began.elapsed().as_nanos() as f64 / appends as f64
         };
-        pairs.push((alone, beside));
+        let window = |is_indexing: bool| {
+            signal(&indexing, if is_indexing { "-CONT" } else { "-STOP" });
+            let fast = go(APPENDS);
+            let began = Instant::now();
+            let mut ticks: Vec<f64> = Vec::new();
+            for tick in 1..=50 {
+                std::thread::sleep(
+                    (began + Duration::from_millis(tick)).saturating_duration_since(Instant::now()),
+                );
+                ticks.push(go(16));
+            }
+            ticks.sort_by(f64::total_cmp);
+            (fast, ticks[ticks.len() / 2])
+        };
+        go(APPENDS / 4);
+        // Each first in every other turn.
+        let first = window(turn % 2 == 0);
+        let second = window(turn % 2 == 1);
+        let (beside, alone) = if turn % 2 == 0 { (first, second) } else { (second, first) };
+        full.push((alone.0, beside.0));
+        paced.push((alone.1, beside.1));
+        signal(&indexing, "-CONT");
+        let name = SessionName::of(session.id(), session.id());
+        session.close(RunEndReason::Closed).unwrap();
+        store.remove(&name).unwrap();
+        if indexing.try_wait().unwrap().is_some() {
+            indexing = begin(path);
+        }
     }
-    for (at, what) in ["at full speed", "paced, median", "paced, mean"].into_iter().enumerate() {
-        let sorted = |of: &dyn Fn(&([f64; 3], [f64; 3])) -> f64| {
+    indexing.kill().unwrap();
+    indexing.wait().unwrap();
+    for (what, pairs) in [("at full speed", full), ("16 every ms", paced)] {
+        let quartiles = |of: &dyn Fn(&(f64, f64)) -> f64| {
             let mut all: Vec<f64> = pairs.iter().map(of).collect();
             all.sort_by(f64::total_cmp);
-            all
+            [all[all.len() / 4], all[all.len() / 2], all[all.len() * 3 / 4]]
         };
-        let (alone, beside) = (sorted(&|pair| pair.0[at]), sorted(&|pair| pair.1[at]));
-        let ratios = sorted(&|pair| pair.1[at] / pair.0[at]);
+        let ratio = quartiles(&|pair| pair.1 / pair.0);
         println!(
-            "append    {what}: {:.1} ns alone, {:.1} ns while an index is made; ratio of pairs: median {:.3}, {:.3} to {:.3}",
-            alone[TIMES / 2],
-            beside[TIMES / 2],
-            ratios[TIMES / 2],
-            ratios[0],
-            ratios[TIMES - 1]
+            "append    {what}: {:.1} ns alone, {:.1} ns while an index is made; ratio of {} neighbours: median {:.3}, quartiles {:.3} and {:.3}",
+            quartiles(&|pair| pair.0)[1],
+            quartiles(&|pair| pair.1)[1],
+            pairs.len(),
+            ratio[1],
+            ratio[0],
+            ratio[2]
         );
     }
     let _ = fs::remove_dir_all(path.join("search"));
 }
 
-/// What an appender says of itself.
-fn one(path: &Path, is_indexing: bool) -> [f64; 3] {
-    let indexing = is_indexing.then(|| begin(path));
-    let output = Command::new(std::env::current_exe().unwrap()).arg("appender").arg(path).output().unwrap();
-    assert!(output.status.success(), "{output:?}");
-    if let Some(mut child) = indexing {
-        assert!(child.try_wait().unwrap().is_none(), "the index was made before the appends were");
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
-    let said = String::from_utf8(output.stdout).unwrap();
-    let numbers: Vec<f64> = said.split_whitespace().map(|text| text.parse().unwrap()).collect();
-    numbers.try_into().unwrap()
+fn signal(child: &Child, signal: &str) {
+    let status = Command::new("kill").arg(signal).arg(child.id().to_string()).status().unwrap();
+    assert!(status.success());
 }
 
 /// A search that makes an index, when it has begun to.
@@ -267,33 +291,4 @@ fn begin(path: &Path) -> Child {
         std::thread::yield_now();
     }
     child
-}
-
-/// Writes a session, and says how many nanoseconds an append took: the median of several goes as fast as it can; then median and mean of 16
-/// appends every millisecond.
-fn appender(path: &Path) {
-    let store = Options::without_views().open(path).unwrap();
-    let session = store.new_session().start().unwrap();
-    let text = "x".repeat(EVENT_BYTES);
-    let go = |appends: u64| {
-        let began = Instant::now();
-        for _ in 0..appends {
-            session.append(Note { data: Some(Payload::string(&text)), ..Note::new("n") }).unwrap();
-        }
-        began.elapsed().as_nanos() as f64 / appends as f64
-    };
-    go(APPENDS);
-    let mut goes: Vec<f64> = (0..7).map(|_| go(APPENDS)).collect();
-    let mut paced: Vec<f64> = Vec::new();
-    let began = Instant::now();
-    for tick in 1..=1_000 {
-        std::thread::sleep((began + Duration::from_millis(tick)).saturating_duration_since(Instant::now()));
-        paced.push(go(16));
-    }
-    goes.sort_by(f64::total_cmp);
-    paced.sort_by(f64::total_cmp);
-    println!("{} {} {}", goes[3], paced[paced.len() / 2], paced.iter().sum::<f64>() / paced.len() as f64);
-    let name = SessionName::of(session.id(), session.id());
-    session.close(RunEndReason::Closed).unwrap();
-    store.remove(&name).unwrap();
 }
