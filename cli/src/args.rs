@@ -8,6 +8,8 @@ use bytesize::ByteSize;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::filters::{Filters, FiltersAndCause};
+
 const EXIT_CODES: &str = "\
 Exit codes: 0 fine, 1 error, 2 wrong usage, 3 damage found, 4 no such session or store, 5 session is open elsewhere.
 
@@ -36,6 +38,7 @@ pub(crate) enum Command {
     Import(Import),
     Export(Export),
     Ls(Ls),
+    Search(Search),
     Show(Show),
     Why(Why),
     View(View),
@@ -52,9 +55,8 @@ pub(crate) enum Command {
     Redact(Redact),
     Materialize(Materialize),
     Prune(Prune),
-    /// Count sessions, events and bytes.
-    #[command(after_help = "Example:\n  tracewal stats --json")]
-    Stats(Json),
+    Stats(Stats),
+    Prices(PricesOf),
     /// Print a completion script for a shell.
     #[command(
         after_help = "Example:\n  tracewal completions bash > ~/.local/share/bash-completion/completions/tracewal"
@@ -215,23 +217,12 @@ pub(crate) struct Export {
     pub(crate) redact: RedactOnTheWay,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum StatusArg {
-    Running,
-    Completed,
-    Error,
-    Crashed,
-}
-
 /// List sessions, newest first.
 #[derive(Debug, ClapArgs)]
 #[command(
     after_help = "Examples:\n  tracewal ls\n  tracewal ls --status crashed --all\n  tracewal ls --json | jq '.[].sessionId'"
 )]
 pub(crate) struct Ls {
-    /// Only those that stand so.
-    #[arg(long)]
-    pub(crate) status: Option<StatusArg>,
     /// Show why each stopped; with a cause or a kind of one, only those that stopped for it.
     #[arg(long, value_name = "CAUSE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub(crate) cause: Option<String>,
@@ -246,6 +237,39 @@ pub(crate) struct Ls {
     pub(crate) fresh: bool,
     #[command(flatten)]
     pub(crate) json: Json,
+    #[command(flatten)]
+    pub(crate) filters: Filters,
+}
+
+/// Find a text in what sessions were asked, said, ran and failed with.
+///
+/// Case makes no difference, unless --regex says that it does. JSON is searched as its strings, numbers and truths, each on a line behind its key. The
+/// first search of a store makes an index of it, which later ones bring up to date; it can be removed at any time. What is found is
+/// read from the logs.
+#[derive(Debug, ClapArgs)]
+#[command(
+    group = clap::ArgGroup::new("pattern").required(true).args(["text", "regex"]),
+    after_help = "Examples:
+  tracewal search 'connection refused'
+  tracewal search --regex 'error(\\[E\\d+\\])?: ' --model claude --since 7d
+  tracewal search ECONNRESET --json | jq -r '.hits[].sessionId' | sort -u"
+)]
+pub(crate) struct Search {
+    /// What to look for.
+    pub(crate) text: Option<String>,
+    /// Look for a regular expression instead: the syntax is that of the Rust crate regex, with ^ and $ at the ends of lines.
+    #[arg(long, value_name = "RE")]
+    pub(crate) regex: Option<String>,
+    /// Show at most so many texts in which it was found, those of the newest sessions first.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) limit: u64,
+    /// Show all of them.
+    #[arg(long, conflicts_with = "limit")]
+    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) json: Json,
+    #[command(flatten)]
+    pub(crate) filters: FiltersAndCause,
 }
 
 /// Show what happened in a session.
@@ -449,6 +473,108 @@ pub(crate) struct Prune {
     pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) json: Json,
+}
+
+/// What rows of statistics are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum By {
+    /// Model calls, by model.
+    Model,
+    /// Sessions, by the day on which they began, where you are.
+    Day,
+    /// Tool calls, by tool.
+    Tool,
+    /// Sessions, by how they stand.
+    Status,
+    /// Sessions, by agent.
+    Agent,
+}
+
+/// What a chart shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ChartOf {
+    Count,
+    Tokens,
+    Cost,
+    /// The median.
+    Duration,
+    /// How many of them failed.
+    Errors,
+}
+
+/// Count sessions, events and bytes; or add up tokens, costs, times and errors.
+///
+/// With --by, everything is counted from the logs: what a row says is the sum over the spans, or sessions, that it is about. Where a session does not say
+/// what it cost, that is estimated from its tokens (see tracewal prices) and marked with ~. Percentiles are within 1 %.
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  tracewal stats\n  tracewal stats --by model --since 30d\n  tracewal stats --by tool --chart errors\n  tracewal stats --by day --json | jq '.rows[] | [.key, .tokens.total]'"
+)]
+pub(crate) struct Stats {
+    /// One row for each of these.
+    #[arg(long)]
+    pub(crate) by: Option<By>,
+    /// Draw bars; of tokens unless given, of counts for tools.
+    #[arg(long, value_name = "WHAT", num_args = 0..=1, requires = "by", conflicts_with = "json")]
+    pub(crate) chart: Option<Option<ChartOf>>,
+    #[command(flatten)]
+    pub(crate) json: Json,
+    #[command(flatten)]
+    pub(crate) filters: FiltersAndCause,
+}
+
+/// Show and set what models cost, for sessions that do not say what they cost.
+///
+/// Prices are in US dollars per million tokens. Those that are compiled in name their source; your own go before them.
+#[derive(Debug, ClapArgs)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:
+  tracewal prices
+  tracewal prices set my-model --input 3 --output 15 --cache-read 0.3
+  tracewal prices edit"
+)]
+pub(crate) struct PricesOf {
+    #[command(subcommand)]
+    pub(crate) what: Option<PricesCommand>,
+    #[command(flatten)]
+    pub(crate) json: Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PricesCommand {
+    /// List them all, as without a command.
+    List(Json),
+    /// Print where your own list is: $TRACEWAL_PRICES, else in the user's folder for configuration.
+    Path,
+    /// Set the price of a model in your own list.
+    #[command(after_help = "Example:\n  tracewal prices set my-model --input 3 --output 15 --cache-read 0.3")]
+    Set(SetPrice),
+    /// Open your own list in $VISUAL or $EDITOR.
+    #[command(after_help = "Example:\n  EDITOR=vi tracewal prices edit")]
+    Edit,
+}
+
+/// The price of a model.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct SetPrice {
+    /// Its id, as sessions name it.
+    pub(crate) model: String,
+    /// Input that is not cached.
+    #[arg(long, value_name = "DOLLARS")]
+    pub(crate) input: f64,
+    /// Output.
+    #[arg(long, value_name = "DOLLARS")]
+    pub(crate) output: f64,
+    /// Reasoning, where it does not cost what output costs.
+    #[arg(long, value_name = "DOLLARS")]
+    pub(crate) reasoning: Option<f64>,
+    /// Input read from a cache.
+    #[arg(long, value_name = "DOLLARS")]
+    pub(crate) cache_read: Option<f64>,
+    /// Input written to a cache.
+    #[arg(long, value_name = "DOLLARS")]
+    pub(crate) cache_write: Option<f64>,
 }
 
 #[derive(Clone, Copy, Debug, ClapArgs)]

@@ -5,7 +5,9 @@
 //! | `args` | what can be said on the command line |
 //! | `commands` | one file per command |
 //! | `stores` | opening the store that was named, and finding the session that was named |
-//! | `account` | a session folded from its log |
+//! | `account`, `span_stream` | a session folded from its log; its spans, one after the other |
+//! | `cost` | what a session cost, estimated where it does not say |
+//! | `filters` | which sessions a command is about |
 //! | `failure` | what can go wrong, and its exit code |
 //! | `redaction` | secrets taken out on the way in or out |
 //! | `output`, `table`, `text` | how things are printed |
@@ -14,9 +16,12 @@
 mod account;
 mod args;
 mod commands;
+mod cost;
 mod failure;
+mod filters;
 mod output;
 mod redaction;
+mod span_stream;
 mod stores;
 mod table;
 mod text;

@@ -47,6 +47,24 @@ pub(crate) fn cut(text: &str, columns: usize) -> String {
     short
 }
 
+/// The end of `text` on one line in at most `columns`, with an ellipsis where something is cut off.
+pub(crate) fn cut_before(text: &str, columns: usize) -> String {
+    let line = one_line(text);
+    if width(&line) <= columns {
+        return line;
+    }
+    let mut used = 1;
+    let mut from = line.len();
+    for (at, c) in line.char_indices().rev() {
+        used += c.width().unwrap_or(0);
+        if used > columns {
+            break;
+        }
+        from = at;
+    }
+    if columns == 0 { String::new() } else { format!("…{}", line.get(from..).unwrap_or_default()) }
+}
+
 /// What stands in a log, on one line: a string as it is, other JSON as JSON.
 pub(crate) fn payload(payload: &Payload<'_>, columns: usize) -> String {
     // Four bytes are the most that a column takes, but for combining characters and white space.
@@ -146,6 +164,8 @@ mod tests {
         assert_eq!(cut("日本", 4), "日本");
         assert_eq!(cut("a\nb\u{1b}[31m", 20), "a b [31m");
         assert_eq!(cut("abc", 0), "");
+        assert_eq!(["abc", "abcd", "日本語", ""].map(|text| cut_before(text, 3)), ["abc", "…cd", "…語", ""]);
+        assert_eq!(cut_before("abc", 0), "");
     }
 
     #[test]

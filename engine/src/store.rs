@@ -735,8 +735,8 @@ fn looks_empty(root: &Path) -> Result<bool> {
         let entry = entry.map_err(|e| Error::io("list", root, e))?;
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        let ours =
-            ["sessions", "owners", "writers", "locks", "trash", "traces", "index"].contains(&name.as_ref());
+        let ours = ["sessions", "owners", "writers", "locks", "trash", "traces", "index", "search"]
+            .contains(&name.as_ref());
         if !ours && !name.starts_with("STORE") {
             return Ok(false);
         }

@@ -7,12 +7,14 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use tracewal::event::Tokens;
 use tracewal::{Damaged, Listing, Row, SessionName, Status, Store, Time};
+use tracewal_prices::{Prices, Used};
 
 use crate::account::{self, Account};
-use crate::args::{Ls, StatusArg};
+use crate::args::Ls;
 use crate::failure::Result;
+use crate::filters::Facts;
 use crate::table::{Cell, Column, Table};
-use crate::{output, stores, text};
+use crate::{cost, output, stores, text};
 
 const fn column(name: &'static str, right: bool, at_most: usize, rank: u8) -> Column {
     Column { name, right, at_most, rank }
@@ -37,13 +39,15 @@ const STATUS_AT: usize = 3;
 pub(crate) fn run(folder: &Path, args: &Ls) -> Result<()> {
     let store = stores::open_to_look(folder)?;
     let mut listing = if args.fresh { Listing::fresh(&store)? } else { Listing::of(&store)? };
-    let listed = match list(&store, &listing, args) {
+    let mut listed = match list(&store, &listing, args) {
         Ok(listed) => listed,
         Err(Damaged) => {
             listing = Listing::thorough(&store)?;
             list(&store, &listing, args).unwrap_or_default()
         }
     };
+    let prices = cost::prices();
+    listed.iter_mut().for_each(|listed| listed.price(&prices));
     if args.json.json {
         return output::json(&listed);
     }
@@ -60,12 +64,12 @@ pub(crate) fn run(folder: &Path, args: &Ls) -> Result<()> {
 
 fn list(store: &Store, listing: &Listing, args: &Ls) -> std::result::Result<Vec<Listed>, Damaged> {
     let limit = if args.all { usize::MAX } else { args.limit };
-    let is_wanted = |status: Status| args.status.is_none_or(|wanted| wanted.is(status.as_str()));
+    let is_wanted = |status: Status| args.filters.status.is_none_or(|wanted| wanted.is(status.as_str()));
     listing
         .sessions(store, is_wanted)
         .map(|session| session.map(|session| Listed::of(store, session)))
         .filter(|listed| {
-            let is = |listed: &Listed| args.status.is_none_or(|status| status.is(listed.status));
+            let is = |listed: &Listed| args.filters.let_through(&listed.facts());
             listed.as_ref().map_or(true, is)
         })
         .filter(|listed| {
@@ -74,6 +78,16 @@ fn list(store: &Store, listing: &Listing, args: &Ls) -> std::result::Result<Vec<
         })
         .take(limit)
         .collect()
+}
+
+/// All sessions of a store, newest first.
+pub(crate) fn all(store: &Store) -> Result<Vec<tracewal::Listed>> {
+    let sessions =
+        |listing: &Listing| listing.sessions(store, |_| true).collect::<std::result::Result<_, _>>();
+    match sessions(&Listing::of(store)?) {
+        Ok(all) => Ok(all),
+        Err(Damaged) => Ok(sessions(&Listing::thorough(store)?).unwrap_or_default()),
+    }
 }
 
 /// The session that began last.
@@ -92,23 +106,26 @@ pub(crate) fn newest(store: &Store) -> Result<Option<SessionName>> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Listed {
-    session_id: String,
-    status: &'static str,
+pub(crate) struct Listed {
+    pub(crate) session_id: String,
+    pub(crate) status: &'static str,
     /// A living writer has it open.
     live: bool,
     started_at: Option<String>,
     ended_at: Option<String>,
     duration_ms: Option<u64>,
-    title: Option<String>,
+    pub(crate) title: Option<String>,
     model: Option<String>,
-    agent: Option<String>,
+    pub(crate) agent: Option<String>,
     error: Option<String>,
     /// Why it stopped.
     cause: Option<String>,
     cause_kind: Option<String>,
     tokens: TokensJson,
     cost: f64,
+    /// Where the session does not say: all its tokens at the price of its model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost_estimated: Option<f64>,
     generations: u64,
     tools: u64,
     events: u64,
@@ -118,7 +135,7 @@ struct Listed {
     unreadable: Option<String>,
     json: PathBuf,
     #[serde(skip)]
-    started: Option<Time>,
+    pub(crate) started: Option<Time>,
     #[serde(skip)]
     duration_ns: i128,
     #[serde(skip)]
@@ -150,7 +167,7 @@ impl From<&Tokens<'_>> for TokensJson {
 }
 
 impl Listed {
-    fn of(store: &Store, session: tracewal::Listed) -> Self {
+    pub(crate) fn of(store: &Store, session: tracewal::Listed) -> Self {
         match session {
             tracewal::Listed::Row(row) => Self::of_row(store, *row),
             tracewal::Listed::Log(session) => Self::of_log(store, &session),
@@ -174,6 +191,7 @@ impl Listed {
             duration_ms: known.then(|| u64::try_from(duration_ns / 1_000_000).unwrap_or(u64::MAX)),
             tokens: (&Tokens::new(input, output, reasoning, cache_read, cache_write)).into(),
             cost: row.cost,
+            cost_estimated: None,
             generations: row.generations,
             tools: row.tool_calls,
             events: row.events,
@@ -219,6 +237,7 @@ impl Listed {
             cause_kind: summary.incidents.terminal.as_ref().and_then(|incident| incident.kind.clone()),
             tokens: (&summary.tokens).into(),
             cost: summary.total_cost,
+            cost_estimated: None,
             generations: summary.generations,
             tools: summary.tool_calls,
             events: summary.events,
@@ -248,6 +267,7 @@ impl Listed {
             cause_kind: None,
             tokens: TokensJson::default(),
             cost: 0.0,
+            cost_estimated: None,
             generations: 0,
             tools: 0,
             events: 0,
@@ -261,9 +281,43 @@ impl Listed {
         }
     }
 
+    pub(crate) fn facts(&self) -> Facts<'_> {
+        Facts {
+            status: self.status,
+            model: self.model.as_deref(),
+            agent: self.agent.as_deref(),
+            started: self.started,
+            cause: self.cause.as_deref(),
+            cause_kind: self.cause_kind.as_deref(),
+        }
+    }
+
     /// Whether it stopped by this cause, or for this kind of it; any, if none is named.
     fn is_of(&self, cause: &str) -> bool {
         cause.is_empty() || self.cause.as_deref() == Some(cause) || self.cause_kind.as_deref() == Some(cause)
+    }
+
+    /// Estimates what the session does not say.
+    fn price(&mut self, prices: &Prices) {
+        let (tokens, model) = (&self.tokens, self.model.as_deref());
+        let used = Used {
+            input: tokens.input,
+            output: tokens.output,
+            reasoning: tokens.reasoning,
+            cache_read: tokens.cache_read,
+            cache_write: tokens.cache_write,
+        };
+        if self.cost == 0.0 && !used.is_nothing() {
+            self.cost_estimated = model.and_then(|model| prices.estimate(model, used));
+        }
+    }
+
+    fn cost_in_words(&self) -> String {
+        match self.cost_estimated {
+            Some(dollars) => cost::estimated(dollars),
+            None if self.cost == 0.0 => "-".to_owned(),
+            None => text::dollars(self.cost),
+        }
     }
 
     fn cells(&self, with_cause: bool) -> Vec<Cell> {
@@ -282,7 +336,7 @@ impl Listed {
             Cell::styled(status, output::status_style(self.status)),
             Cell::plain(self.model.clone().unwrap_or_default()),
             cell(known, text::short(self.tokens.total)),
-            cell(known, if self.cost == 0.0 { "-".to_owned() } else { text::dollars(self.cost) }),
+            cell(known, self.cost_in_words()),
             cell(known, self.tools.to_string()),
             Cell::plain(about),
         ];
@@ -292,17 +346,5 @@ impl Listed {
             cells.insert(STATUS_AT + 1, Cell::plain(cause));
         }
         cells
-    }
-}
-
-impl StatusArg {
-    /// Whether a session that stands so is meant.
-    fn is(self, status: &str) -> bool {
-        match self {
-            StatusArg::Running => status == "running",
-            StatusArg::Completed => status == "completed",
-            StatusArg::Error => status == "error",
-            StatusArg::Crashed => status.starts_with("crashed"),
-        }
     }
 }

@@ -12,15 +12,19 @@ mod ls;
 mod man;
 mod materialize;
 mod path;
+mod prices;
 mod prune;
 mod record;
 mod record_input;
 mod recover;
 mod redact;
 mod repair;
+mod search;
 mod show;
 mod span_tree;
 mod stats;
+mod stats_by;
+mod stats_row;
 mod tail;
 mod tail_line;
 mod verify;
@@ -42,6 +46,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         Command::Import(import) => import::run(&folder()?, &import),
         Command::Export(export) => export::run(&folder()?, &export),
         Command::Ls(ls) => ls::run(&folder()?, &ls),
+        Command::Search(search) => search::run(&folder()?, &search),
         Command::Show(show) => show::run(&folder()?, &show),
         Command::Why(why) => why::run(&folder()?, &why),
         Command::View(view) => view::run(&folder()?, &view),
@@ -54,7 +59,8 @@ pub(crate) fn run(args: Args) -> Result<()> {
         Command::Redact(redact) => redact::run(&folder()?, &redact),
         Command::Materialize(materialize) => materialize::run(&folder()?, &materialize),
         Command::Prune(prune) => prune::run(&folder()?, &prune),
-        Command::Stats(json) => stats::run(&folder()?, json),
+        Command::Stats(stats) => stats::run(&folder()?, &stats),
+        Command::Prices(prices) => prices::run(&prices),
         Command::Completions { shell } => man::completions(shell),
         Command::Man { command } => man::page(command.as_deref()),
     }

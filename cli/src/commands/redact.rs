@@ -15,7 +15,11 @@ use crate::{output, stores, text};
 type Forget = fn(&Store, &SessionName) -> Result<()>;
 
 /// What is derived from logs besides the views and the index of sessions.
-const DERIVED: &[Forget] = &[];
+const DERIVED: &[Forget] = &[forget_texts];
+
+fn forget_texts(store: &Store, session: &SessionName) -> Result<()> {
+    tracewal_search::forget(store, session).map_err(Failure::error)
+}
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -1,6 +1,6 @@
 //! `tracewal show`: what happened in a session.
 
-use std::io::{BufReader, Write};
+use std::io::Write;
 use std::path::Path;
 
 use tracewal::fold::Summary;
@@ -11,9 +11,10 @@ use tracewal_compact::summary::{Crash, Run, RunEnding};
 use super::span_tree;
 use crate::account::{self, Account};
 use crate::args::Show;
-use crate::failure::{Failure, Result};
+use crate::cost::{self, SessionCost};
+use crate::failure::Result;
 use crate::output::{BOLD, DIM, Out};
-use crate::{output, stores, text};
+use crate::{output, span_stream, stores, text};
 
 /// No more of a value than this is shown.
 const VALUE_COLUMNS: usize = 400;
@@ -28,36 +29,27 @@ pub(crate) fn run(folder: &Path, args: &Show) -> Result<()> {
         return Ok(out.flush()?);
     }
     let mut out = output::people();
-    header(&store, &session, &account, &mut out)?;
+    let prices = cost::prices();
+    let mut cost = SessionCost::new(&prices, account.summary());
+    let mut spans: Vec<span_tree::SpanLine> = Vec::new();
+    span_stream::each(&mut account, |span: span_tree::SpanLine| {
+        cost.add(span.spent());
+        spans.push(span);
+    })?;
+    header(&store, &session, &account, &cost, &mut out)?;
     out.flush()?;
-    let spans = spans(&mut account)?;
     span_tree::print(&spans, &mut out)?;
     losses(account.summary(), &mut out)?;
     Ok(out.flush()?)
 }
 
-/// The spans, from the canonical JSON as it is made: the document itself is never held as a whole.
-fn spans(account: &mut Account) -> Result<Vec<span_tree::SpanLine>> {
-    let (read, write) = std::io::pipe()?;
-    let (parsed, rendered) = std::thread::scope(|scope| {
-        let rendering = scope.spawn(move || {
-            let mut to = std::io::BufWriter::with_capacity(64 << 10, write);
-            let rendered = account.render(&mut to);
-            rendered.and_then(|()| Ok(to.flush()?))
-        });
-        let parsed = serde_json::from_reader::<_, span_tree::Document>(BufReader::new(read));
-        (parsed, rendering.join())
-    });
-    match (parsed, rendered) {
-        (Ok(document), _) => Ok(document.spans),
-        (_, Ok(Err(failure @ Failure::Said(..)))) => Err(failure),
-        (Err(error), _) => {
-            Err(Failure::error(format!("the session's JSON: {error}; look at it with --json")))
-        }
-    }
-}
-
-fn header(store: &Store, session: &SessionName, account: &Account, out: &mut Out) -> Result<()> {
+fn header(
+    store: &Store,
+    session: &SessionName,
+    account: &Account,
+    cost: &SessionCost,
+    out: &mut Out,
+) -> Result<()> {
     let (summary, metadata) = (account.summary(), &account.summary().metadata);
     let title = metadata.title.as_deref().unwrap_or(session.id());
     writeln!(out, "{BOLD}{}{BOLD:#}", text::one_line(title))?;
@@ -79,7 +71,7 @@ fn header(store: &Store, session: &SessionName, account: &Account, out: &mut Out
     }
     facts.push(("started", text::local(summary.started_at)));
     facts.push(("took", text::duration(summary.duration_ns())));
-    facts.push(("totals", totals(summary)));
+    facts.push(("totals", totals(summary, cost)));
     if summary.runs.len() > 1 {
         facts.extend(runs(&summary.runs).into_iter().map(|run| ("run", run)));
     }
@@ -90,7 +82,7 @@ fn header(store: &Store, session: &SessionName, account: &Account, out: &mut Out
     Ok(writeln!(out)?)
 }
 
-fn totals(summary: &Summary) -> String {
+fn totals(summary: &Summary, cost: &SessionCost) -> String {
     let tokens = &summary.tokens;
     let classes = [
         ("input", tokens.input),
@@ -111,7 +103,7 @@ fn totals(summary: &Summary) -> String {
         text::count(summary.generations, "generation"),
         text::count(summary.tool_calls, "tool call"),
         text::grouped(tokens.total()),
-        text::dollars(summary.total_cost)
+        cost.in_words()
     )
 }
 

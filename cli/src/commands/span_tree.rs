@@ -6,6 +6,7 @@ use std::io::Write;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::cost::{Model, Spent, TokenCounts};
 use crate::failure::Result;
 use crate::output::{DIM, Out};
 use crate::{output, text};
@@ -15,12 +16,6 @@ const DEPTH_SHOWN: usize = 20;
 /// No more of an input or output than this is shown.
 const VALUE_COLUMNS: usize = 160;
 const NARROWEST: usize = 40;
-
-/// The part of a canonical JSON that is shown.
-#[derive(Deserialize)]
-pub(crate) struct Document {
-    pub(crate) spans: Vec<SpanLine>,
-}
 
 /// What is shown of a span.
 #[derive(Deserialize)]
@@ -40,6 +35,10 @@ pub(crate) struct SpanLine {
     input: Option<String>,
     #[serde(default, deserialize_with = "brief")]
     output: Option<String>,
+    #[serde(default)]
+    model: Model,
+    tokens: Option<TokenCounts>,
+    cost: Option<f64>,
 }
 
 /// Any JSON value, cut to what is shown of it.
@@ -93,6 +92,16 @@ impl SpanLine {
             }
         }
         Ok(())
+    }
+
+    /// What it used.
+    pub(crate) fn spent(&self) -> Spent<'_> {
+        Spent {
+            is_root: self.parent_span_id.is_none(),
+            model: self.model.model_id.as_deref(),
+            tokens: self.tokens,
+            cost: self.cost,
+        }
     }
 
     /// The message, unless the output says the same already.

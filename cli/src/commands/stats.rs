@@ -6,9 +6,11 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::stats_by;
 use crate::account::{self, Account};
-use crate::args::Json;
+use crate::args::Stats as Args;
 use crate::failure::Result;
+use crate::filters::Facts;
 use crate::{output, stores, text};
 
 #[derive(Default, Serialize)]
@@ -26,14 +28,22 @@ struct Stats {
     bytes_per_event: u64,
 }
 
-pub(crate) fn run(folder: &Path, json: Json) -> Result<()> {
+pub(crate) fn run(folder: &Path, args: &Args) -> Result<()> {
     let store = stores::open_to_look(folder)?;
+    if let Some(by) = args.by {
+        return stats_by::run(&store, by, args);
+    }
     let mut stats = Stats::default();
     for session in store.sessions()? {
+        let account = Account::of(&store, &session).ok();
+        let facts = account.as_ref().map_or(Facts { status: "?", ..Facts::default() }, Facts::of);
+        if !args.filters.let_through(&facts) {
+            continue;
+        }
         stats.sessions += 1;
         let (_, bytes) = tracewal_compact::footprint(&store.folder(&session), &store.view(&session));
         stats.bytes = stats.bytes.saturating_add(bytes);
-        let Ok(account) = Account::of(&store, &session) else {
+        let Some(account) = account else {
             stats.unreadable += 1;
             *stats.by_status.entry("?").or_default() += 1;
             continue;
@@ -46,7 +56,7 @@ pub(crate) fn run(folder: &Path, json: Json) -> Result<()> {
         stats.lost_events = stats.lost_events.saturating_add(account::lost_events(&summary.losses));
     }
     stats.bytes_per_event = stats.bytes.checked_div(stats.events).unwrap_or(0);
-    if json.json {
+    if args.json.json {
         return output::json(&stats);
     }
     let by_status: Vec<String> =
