@@ -515,12 +515,14 @@ impl SessionInner {
     fn begin_run(store: &Store, name: SessionName, run: u32, end: &LogEnd, folder: PathBuf) -> Result<Self> {
         let number = if Guard::NewSegment.is_off() { 1 } else { end.next_segment(&folder)? };
         let path = folder.join(segment_file(number));
+        // A large one was asked for; of what comes into it nothing is known yet.
+        let is_large = store.0.options.first_segment >= ahead::WORTH_IT;
         let blank = Blank::new(
             store.0.disk(),
             &path.with_extension("wal.tmp"),
             store.0.options.first_segment,
             store.0.promise,
-            Pages::AsTheyCome,
+            if is_large { Pages::Small } else { Pages::AsTheyCome },
         )?;
         let identity = store.0.identity();
         let header = Header {
