@@ -2,7 +2,7 @@
 import type { Lost, SessionSummary } from "../api";
 import { clockMs, number, plural } from "../format";
 import type { Session } from "../session";
-import { SpanLink } from "./tools";
+import { EventLink, SpanLink } from "./tools";
 
 const SHOWN = 12;
 
@@ -87,7 +87,7 @@ function Particulars({
           <span>
             Last event:{" "}
             <b class="mono" data-figure="last-event">
-              #{number(crash.lastEvent.seq)} {crash.lastEvent.type}
+              <EventLink seq={crash.lastEvent.seq} /> {crash.lastEvent.type}
             </b>{" "}
             at {clockMs(crash.lastEvent.time)}.
           </span>

@@ -123,6 +123,7 @@ export function SessionList({ sessions, help, theme }: { sessions: Sessions; hel
           />
           <Choice label="Model" value={filter.model} onChange={set("model")} values={models} />
           <Choice label="Agent" value={filter.agent} onChange={set("agent")} values={agents} />
+          {narrow && <SortBy sort={sort} onSort={setSort} />}
           <label class="date">
             from <input type="date" value={filter.from} onInput={set("from")} />
           </label>
@@ -141,23 +142,25 @@ export function SessionList({ sessions, help, theme }: { sessions: Sessions; hel
           </p>
         )}
         <div class={narrow ? "grid sessions narrow" : "grid sessions"} role="table" aria-label="Sessions" aria-rowcount={shown.length + 1}>
-          <div class="grid-head" role="rowgroup">
-            <div class="grid-row head" role="row" aria-rowindex={1}>
-              {COLUMNS.map(({ name, label, numeric }) => (
-                <div
-                  key={name}
-                  role="columnheader"
-                  class={`cell c-${name}${numeric ? " numeric" : ""}`}
-                  aria-sort={sort.by === name ? (sort.up ? "ascending" : "descending") : "none"}
-                >
-                  <button type="button" onClick={() => setSort({ by: name, up: sort.by === name ? !sort.up : !numeric })}>
-                    {label}
-                    {sort.by === name ? (sort.up ? " ↑" : " ↓") : ""}
-                  </button>
-                </div>
-              ))}
+          {!narrow && (
+            <div class="grid-head" role="rowgroup">
+              <div class="grid-row head" role="row" aria-rowindex={1}>
+                {COLUMNS.map(({ name, label, numeric }) => (
+                  <div
+                    key={name}
+                    role="columnheader"
+                    class={`cell c-${name}${numeric ? " numeric" : ""}`}
+                    aria-sort={sort.by === name ? (sort.up ? "ascending" : "descending") : "none"}
+                  >
+                    <button type="button" onClick={() => setSort({ by: name, up: sort.by === name ? !sort.up : !numeric })}>
+                      {label}
+                      {sort.by === name ? (sort.up ? " ↑" : " ↓") : ""}
+                    </button>
+                  </div>
+                ))}
+              </div>
             </div>
-          </div>
+          )}
           <div class="scroll" ref={scroller} role="rowgroup" tabIndex={0} aria-label="Sessions">
             <div class="spacer" style={{ height: `${virtual.getTotalSize()}px` }} role="presentation">
               {virtual.getVirtualItems().map((item) => {
@@ -200,6 +203,11 @@ function Cells({ row }: { row: SessionRow }) {
       </div>
       <div class="cell c-status" role="cell">
         <StatusBadge status={row.status} />
+        {(row.lostEvents ?? 0) > 0 && (
+          <span class="interrupted-text small-text" title={`${plural(row.lostEvents ?? 0, "event")} lost from the log`}>
+            {shortNumber(row.lostEvents ?? 0)} lost
+          </span>
+        )}
       </div>
       <div class="cell c-agent ellipsis" role="cell">
         {row.agent ?? "–"}
@@ -242,6 +250,35 @@ function Choice({ label, value, values, onChange }: { label: string; value: stri
         </option>
       ))}
     </select>
+  );
+}
+
+/** In place of the heads of columns, which have no room. */
+function SortBy({ sort, onSort }: { sort: { by: Column; up: boolean }; onSort: (sort: { by: Column; up: boolean }) => void }) {
+  return (
+    <span class="sort-by">
+      <select
+        aria-label="Sort by"
+        value={sort.by}
+        onChange={(event) => {
+          const by = event.currentTarget.value as Column;
+          onSort({ by, up: COLUMNS.find(({ name }) => name === by)?.numeric === false });
+        }}
+      >
+        {COLUMNS.map(({ name, label }) => (
+          <option key={name} value={name}>
+            by {label.toLowerCase()}
+          </option>
+        ))}
+      </select>
+      <button
+        type="button"
+        aria-label={sort.up ? "Ascending; sort the other way" : "Descending; sort the other way"}
+        onClick={() => onSort({ ...sort, up: !sort.up })}
+      >
+        {sort.up ? "↑" : "↓"}
+      </button>
+    </span>
   );
 }
 
