@@ -205,6 +205,9 @@ describe(`units, seed ${SEED}`, () => {
     assert.equal(units.brief('{"command":"make \\"all\\"\\n  -j","description":"x"}'), 'make "all" -j');
     assert.equal(units.brief('{"command":"cut off in the mid'), "cut off in the mid");
     assert.equal(units.brief('{"command":"cut at an escape\\'), "cut at an escape");
+    assert.equal(units.brief('{"replace_all":false,"limit":-1.5e3,"file_path":"/a/b.rs","old_string":"x'), "/a/b.rs");
+    assert.equal(units.brief('{"old_string":"say \\"command\\": \\"no\\"","path":"c.rs"}'), "c.rs");
+    assert.equal(units.brief('{"deep":true,"query":"find it"}'), "find it");
     assert.equal(units.brief("**bold** and `code`"), "bold and code");
     assert.equal(units.brief('{"count":3}'), '{"count":3}');
   });

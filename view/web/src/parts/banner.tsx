@@ -93,7 +93,11 @@ function Particulars({
           </span>
         )}{" "}
         <span>
-          {open.length === 0 ? "No span was open." : `${plural(total, "span was", "spans were")} open: `}
+          {open.length > 0
+            ? `${plural(total, "span was", "spans were")} open: `
+            : summary.counts.interrupted > 0
+              ? `${plural(summary.counts.interrupted, "span was", "spans were")} interrupted.`
+              : "No span was open."}
           <OpenSpans session={session} open={open} total={total} />
         </span>{" "}
         <span>{lost.length === 0 ? "No event is missing from the log." : lostSentence(lost)}</span>
