@@ -163,6 +163,22 @@ describe("for everybody", () => {
     await page.close();
   });
 
+  it("keeps what was chosen in the list while a session is looked at", async () => {
+    const page = await openPage(browser, server.url);
+    await page.waitForSelector(".sessions .item");
+    await page.select("select[aria-label='Status']", "completed");
+    await page.click(".c-tokens button");
+    await page.waitForFunction(() => document.querySelectorAll(".sessions .item").length === 1);
+    await page.click(".sessions .item .c-model");
+    await page.waitForSelector(".tile-value");
+    await page.keyboard.press("u");
+    await page.waitForSelector(".sessions .item.cursor");
+    assert.equal(await page.$eval("select[aria-label='Status']", (each) => each.value), "completed");
+    assert.equal(await page.$eval("[role=columnheader].c-tokens", (each) => each.getAttribute("aria-sort")), "descending");
+    assert.equal((await page.$$(".sessions .item")).length, 1);
+    await page.close();
+  });
+
   it("is sorted at 390 pixels too, where there are no columns", async () => {
     const page = await openPage(browser, server.url, { width: 390, height: 780 });
     await page.waitForSelector(".sessions .item");

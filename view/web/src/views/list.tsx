@@ -1,4 +1,4 @@
-import { useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { SessionRow } from "../api";
 import { useChanges } from "../changes";
 import { dateTime, duration, money, number, plural, shortNumber, totalTokens } from "../format";
@@ -35,12 +35,25 @@ interface Filter {
 
 const NOTHING: Filter = { text: "", status: "", agent: "", model: "", from: "", to: "" };
 
+interface Sort {
+  by: Column;
+  up: boolean;
+}
+
+/** What was chosen is still there when somebody comes back from a session. */
+const kept: { filter: Filter; sort: Sort; cursor: string | null } = {
+  filter: NOTHING,
+  sort: { by: "started", up: false },
+  cursor: null,
+};
+
 export function SessionList({ sessions, help, theme }: { sessions: Sessions; help: () => void; theme: () => void }) {
   useChanges(sessions);
   const { go, meta } = usePage();
-  const [filter, setFilter] = useState<Filter>(NOTHING);
-  const [sort, setSort] = useState<{ by: Column; up: boolean }>({ by: "started", up: false });
-  const [cursor, setCursor] = useState<string | null>(null);
+  const [filter, setFilter] = useState<Filter>(kept.filter);
+  const [sort, setSort] = useState<Sort>(kept.sort);
+  const [cursor, setCursor] = useState<string | null>(kept.cursor);
+  useEffect(() => void Object.assign(kept, { filter, sort, cursor }), [filter, sort, cursor]);
   const scroller = useRef<HTMLDivElement>(null);
   const search = useRef<HTMLInputElement>(null);
   const narrow = useNarrow(760);
@@ -63,6 +76,15 @@ export function SessionList({ sessions, help, theme }: { sessions: Sessions; hel
   useMemo(() => virtual.measure(), [rowHeight]);
 
   const at = shown.findIndex((row) => row.id === cursor);
+  useEffect(() => {
+    if (at >= 0) {
+      virtual.scrollToIndex(at, { align: "auto" });
+    }
+  }, [sessions.loaded]);
+  const open = (id: string) => {
+    kept.cursor = id;
+    go({ session: id, tab: "summary", span: null, event: null });
+  };
   const move = (by: number) => {
     const next = Math.max(0, Math.min(shown.length - 1, at < 0 ? 0 : at + by));
     setCursor(shown[next]?.id ?? null);
@@ -72,7 +94,7 @@ export function SessionList({ sessions, help, theme }: { sessions: Sessions; hel
     { keys: ["/"], help: "filter the sessions", run: () => search.current?.focus() },
     { keys: ["ArrowDown", "j"], help: "next session", run: () => move(1) },
     { keys: ["ArrowUp", "k"], help: "previous session", run: () => move(-1) },
-    { keys: ["Enter"], help: "open the session", run: () => cursor !== null && go({ session: cursor, tab: "summary", span: null }) },
+    { keys: ["Enter"], help: "open the session", run: () => cursor !== null && open(cursor) },
     {
       keys: ["Escape"],
       help: "leave the filter, then clear it",
@@ -172,7 +194,7 @@ export function SessionList({ sessions, help, theme }: { sessions: Sessions; hel
                     aria-rowindex={item.index + 2}
                     class={`grid-row item${row.id === cursor ? " cursor" : ""}`}
                     style={{ transform: `translateY(${item.start}px)`, height: `${rowHeight}px` }}
-                    onClick={() => go({ session: row.id, tab: "summary", span: null })}
+                    onClick={() => open(row.id)}
                   >
                     <Cells row={row} />
                   </div>
@@ -196,7 +218,14 @@ function Cells({ row }: { row: SessionRow }) {
   return (
     <>
       <div class="cell c-title" role="cell">
-        <a class="title ellipsis" href={`#/s/${encodeURIComponent(row.id)}/summary`} onClick={(event) => event.stopPropagation()}>
+        <a
+          class="title ellipsis"
+          href={`#/s/${encodeURIComponent(row.id)}/summary`}
+          onClick={(event) => {
+            event.stopPropagation();
+            kept.cursor = row.id;
+          }}
+        >
           {title}
         </a>
         <span class="sub muted ellipsis">{row.cause ?? (title === row.id ? "" : row.id)}</span>
@@ -254,7 +283,7 @@ function Choice({ label, value, values, onChange }: { label: string; value: stri
 }
 
 /** In place of the heads of columns, which have no room. */
-function SortBy({ sort, onSort }: { sort: { by: Column; up: boolean }; onSort: (sort: { by: Column; up: boolean }) => void }) {
+function SortBy({ sort, onSort }: { sort: Sort; onSort: (sort: Sort) => void }) {
   return (
     <span class="sort-by">
       <select

@@ -34,7 +34,7 @@ export class LogScan {
     try {
       while (this.scanned < this.total && !this.stopped) {
         const { found, to } = await this.session.transport.find(this.session.id, this.filter, this.scanned);
-        this.found.push(...found);
+        found.forEach((place) => this.found.push(place));
         const before = this.scanned;
         this.scanned = Math.max(before, to);
         this.progress();
