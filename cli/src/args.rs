@@ -303,9 +303,12 @@ pub(crate) struct Why {
 /// Serves a page to this machine alone, at an address that cannot be guessed, and opens it. What is being recorded is followed. The address
 /// is the first line that is printed. Ends with Ctrl-C.
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "Examples:\n  tracewal view\n  tracewal view fix-the-build --no-open")]
+#[command(
+    after_help = "Examples:\n  tracewal view\n  tracewal view fix-the-build --no-open\n  tracewal view trace-from-a-colleague.json"
+)]
 pub(crate) struct View {
-    /// The list of all unless given.
+    /// The list of all unless given. Also a file with the canonical JSON of one: nothing of it goes into the store.
+    #[arg(value_name = "SESSION|FILE")]
     pub(crate) session: Option<String>,
     /// Only print the address.
     #[arg(long)]

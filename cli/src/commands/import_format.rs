@@ -97,6 +97,12 @@ pub(crate) fn run(folder: &Path, args: &Import, other: Other) -> Result<()> {
     outcome.finish()
 }
 
+/// Imports a file of canonical JSON into a store that is for it alone; the ids of its sessions.
+pub(crate) fn canonical_file(store: &Store, file: &Path) -> Result<Vec<String>> {
+    let sessions = one(store, Other::Json, &What::File(file.to_owned()), None);
+    Ok(sessions.map_err(|failure| in_file(file, failure))?.into_iter().map(|session| session.id).collect())
+}
+
 fn find(paths: &[PathBuf], other: Other) -> Result<Vec<What>> {
     if other != Other::Opencode {
         let files = discover_named(paths, other.extensions()).map_err(Failure::error)?;

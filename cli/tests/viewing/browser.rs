@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -36,7 +36,11 @@ impl Viewer {
     pub fn start(scene: &Scene, args: &[&str]) -> Self {
         let mut all = vec!["view", "--no-open"];
         all.extend(args);
-        let mut child = scene.command(&all).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        Self::of(scene.command(&all))
+    }
+
+    pub fn of(mut command: Command) -> Self {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().strip_prefix("http://").unwrap_or_else(|| panic!("{line:?}"));
@@ -47,6 +51,13 @@ impl Viewer {
 
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Asks it to end, as a terminal that is closed or a service manager does, and waits until it has.
+    pub fn end(mut self) -> ExitStatus {
+        let asked = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status().unwrap();
+        assert!(asked.success());
+        self.child.wait().unwrap()
     }
 
     /// Sends a request as it stands, and reads the answer to its end.

@@ -10,6 +10,7 @@
 
 mod browser;
 mod counted;
+mod files;
 mod gate;
 mod live;
 mod real_sessions;

@@ -139,6 +139,15 @@ fn summary_is(summary: &Value, row: &Value, counted: &Counted) {
     let uses: u64 =
         shown.iter().filter(|file| files.iter().any(|path| file["path"] == **path)).map(|f| uses(&f)).sum();
     assert_eq!(uses, u64::try_from(touched.len()).unwrap());
+    // The loops are those of the canonical JSON, each with as many spans as it says.
+    let loops = |list: &Value| -> Vec<(Value, Value)> {
+        let list = list.as_array().into_iter().flatten();
+        list.map(|found| (found["tool"].clone(), found["count"].clone())).collect()
+    };
+    assert_eq!(loops(&summary["loops"]), loops(&summary["summary"]["loops"]));
+    for found in summary["loops"].as_array().unwrap() {
+        assert_eq!(found["count"], found["spans"].as_array().unwrap().len());
+    }
 }
 
 fn spans_are(viewer: &Viewer, scene: &Scene, id: &str, summary: &Value, counted: &Counted) {

@@ -3,7 +3,9 @@
 use std::io::Write;
 
 use serde::Serialize;
-use tracewal::{Event, Loss, Time};
+use tracewal::fold::Fold;
+use tracewal::{Entry, Event, Loss, Time};
+use tracewal_compact::Spans;
 use tracewal_compact::facts::Facts;
 use tracewal_format::json::{write_event, write_loss, write_slot};
 
@@ -52,6 +54,20 @@ pub(crate) struct Gap {
     pub(crate) kind: &'static str,
     /// File and bytes.
     pub(crate) r#where: String,
+    /// Where it stands among the spans.
+    #[serde(flatten)]
+    pub(crate) place: Option<GapPlace>,
+}
+
+/// Where a loss stands among the spans.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct GapPlace {
+    /// The position of the span that was the last to be met before it.
+    pub(crate) after_span: usize,
+    /// The times of the events around it.
+    pub(crate) from: Option<Ms>,
+    pub(crate) to: Option<Ms>,
 }
 
 impl Gap {
@@ -63,6 +79,7 @@ impl Gap {
             last: loss.missing.map(|(_, last)| last),
             kind: loss.kind.as_str(),
             r#where: format!("{} bytes {}..{end}", loss.file, loss.offset),
+            place: None,
         }
     }
 }
@@ -112,7 +129,8 @@ impl Trace {
         Ok(json)
     }
 
-    fn write_entry(&mut self, at: usize, json: &mut Vec<u8>) -> Result<()> {
+    /// An entry as `tracewal events` prints it.
+    pub(super) fn write_entry(&mut self, at: usize, json: &mut Vec<u8>) -> Result<()> {
         match self.index.entries.at(at).ok_or(ViewError::LogChanged)? {
             At::Loss(loss) => {
                 json.extend_from_slice(b"{\"lost\":");
@@ -126,6 +144,19 @@ impl Trace {
             }
         }
         Ok(())
+    }
+
+    /// The type of an entry as the log's lines name it, `gap` for a loss, and the position of the span that it is about.
+    pub(super) fn entry_told(&mut self, at: usize) -> Result<(&'static str, Option<usize>)> {
+        let Trace { index, log, fold, spans, .. } = self;
+        Ok(match index.entries.at(at).ok_or(ViewError::LogChanged)? {
+            At::Loss(_) => ("gap", None),
+            At::Slot(_) => ("crashed", None),
+            At::Event { segment, offset } => {
+                let entry = log.entry_at(segment, offset).map_err(ViewError::Log)?;
+                told(&entry.ok_or(ViewError::LogChanged)?, fold, spans)
+            }
+        })
     }
 
     fn entry_line(&mut self, at: usize) -> Result<EntryLine> {
@@ -142,15 +173,11 @@ impl Trace {
             At::Event { segment, offset } => {
                 let entry = log.entry_at(segment, offset).map_err(ViewError::Log)?;
                 let entry = entry.ok_or(ViewError::LogChanged)?;
-                let (r#type, span, text) = match entry.event() {
-                    Some(Ok(event)) => {
-                        let facts = Facts::of(&event, entry.time);
-                        let number = facts.and_then(|facts| fold.span_number(facts.span_id));
-                        let span = number.and_then(|number| spans.position(number));
-                        (event.name(), span, line(&event, LINE))
-                    }
-                    Some(Err(_)) => ("malformed", None, String::new()),
-                    None => ("unknown", None, format!("kind {}", entry.kind)),
+                let (r#type, span) = told(&entry, fold, spans);
+                let text = match entry.event() {
+                    Some(Ok(event)) => line(&event, LINE),
+                    Some(Err(_)) => String::new(),
+                    None => format!("kind {}", entry.kind),
                 };
                 let time = Ms(entry.time.as_ns());
                 EntryLine::Event(EventLine { seq: Some(entry.seq), time, r#type, span, text })
@@ -173,5 +200,18 @@ impl Trace {
             }
             Some(At::Loss(_)) | None => Ok(None),
         }
+    }
+}
+
+/// The type of an event, and the position of the span that it is about.
+fn told(entry: &Entry<'_>, fold: &Fold, spans: &Spans) -> (&'static str, Option<usize>) {
+    match entry.event() {
+        Some(Ok(event)) => {
+            let facts = Facts::of(&event, entry.time);
+            let number = facts.and_then(|facts| fold.span_number(facts.span_id));
+            (event.name(), number.and_then(|number| spans.position(number)))
+        }
+        Some(Err(_)) => ("malformed", None),
+        None => ("unknown", None),
     }
 }

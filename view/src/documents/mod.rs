@@ -5,6 +5,7 @@
 
 mod chat;
 pub(crate) mod entries;
+mod find;
 mod path;
 mod rows;
 mod search;
@@ -20,6 +21,7 @@ use tracewal_format::time::write_ms;
 
 use crate::error::{Result, ViewError};
 
+pub(crate) use find::Filter;
 pub use sessions::SessionRow;
 pub(crate) use skeleton::bar_json;
 pub use span::TEXT_MAX;

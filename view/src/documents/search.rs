@@ -66,14 +66,14 @@ impl Trace {
 }
 
 /// What is looked for: in texts, and in the JSON of texts.
-struct Wanted {
+pub(super) struct Wanted {
     plain: Regex,
     json: Regex,
 }
 
 impl Wanted {
     /// `None`: nothing, or too much.
-    fn of(query: &str) -> Option<Self> {
+    pub(super) fn of(query: &str) -> Option<Self> {
         if query.is_empty() || query.len() > QUERY_MAX {
             return None;
         }
@@ -83,6 +83,11 @@ impl Wanted {
             json.push_str(&in_json(c));
         }
         Some(Wanted { plain: build(&regex::escape(query))?, json: build(&json)? })
+    }
+
+    /// Whether it is somewhere in JSON: as it is, or in a text there.
+    pub(super) fn is_in(&self, json: &[u8]) -> bool {
+        self.plain.is_match(json) || self.json.is_match(json)
     }
 
     fn in_facts(&self, span: usize, facts: &Facts<'_>, hits: &mut Vec<Hit>) {

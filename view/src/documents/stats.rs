@@ -1,5 +1,7 @@
 //! The figures of the summary: by model, by tool, over time, and where nothing was going on.
 
+use std::collections::{HashMap, VecDeque};
+
 use serde::Serialize;
 use tracewal_compact::ToolUses;
 use tracewal_format::event::SpanKind;
@@ -15,11 +17,12 @@ const BUCKETS: i128 = 200;
 const GAPS: usize = 50;
 /// A shorter time without anything going on is no gap.
 const GAP_NS: i64 = 1_000_000_000;
-/// So often in a row the same call makes a loop.
+/// So often the same call makes a loop,
 const LOOP: usize = 3;
-/// At most so many loops, and spans of one.
+/// among so many calls.
+const WINDOW: usize = 10;
+/// At most so many loops.
 const LOOPS: usize = 100;
-const LOOP_SPANS: usize = 20;
 
 #[derive(Debug, Serialize)]
 pub(super) struct OfModel {
@@ -44,8 +47,7 @@ pub(super) struct OfTool {
 #[derive(Debug)]
 pub(super) struct Repeated {
     pub(super) tool: String,
-    pub(super) count: usize,
-    /// The positions of the first ones.
+    /// The positions of those among the ten calls that hold most of them.
     pub(super) spans: Vec<usize>,
 }
 
@@ -115,7 +117,7 @@ impl Trace {
     pub(super) fn by_model(&self) -> Vec<OfModel> {
         let usual = self.summary().metadata.model.as_deref().unwrap_or_default();
         let mut all: Vec<OfModel> = Vec::new();
-        let mut positions = std::collections::HashMap::new();
+        let mut positions = HashMap::new();
         for (_, bar, row) in self.others() {
             let usage = self.index.usage(&row);
             let is_call = bar.kind == SpanKind::Generation;
@@ -154,7 +156,7 @@ impl Trace {
     /// Tools, those that were called most first.
     pub(super) fn by_tool(&self) -> Vec<OfTool> {
         let mut all: Vec<OfTool> = Vec::new();
-        let mut positions = std::collections::HashMap::new();
+        let mut positions = HashMap::new();
         for (_, bar, row) in self.others().filter(|(_, bar, _)| bar.kind == SpanKind::Tool) {
             let at = *positions.entry(row.name).or_insert_with(|| {
                 let tool = self.index.names.text(row.name).to_owned();
@@ -171,36 +173,31 @@ impl Trace {
         all
     }
 
-    /// The same tool with the same input, three times or more in a row.
+    /// The same tool with the same input, three times or more among ten calls: the loops of the canonical JSON, with their spans.
     pub(super) fn repeated(&self) -> Vec<Repeated> {
         let tools = self.others().filter(|(_, bar, _)| bar.kind == SpanKind::Tool);
         let mut found: Vec<Repeated> = Vec::new();
-        let mut current = None;
-        let mut spans: Vec<usize> = Vec::new();
-        let mut count = 0;
-        let mut over =
-            |key: &Option<_>, spans: &[usize], count: usize, names: &crate::index::names::Names| {
-                if let Some((name, _)) = key
-                    && count >= LOOP
-                    && found.len() < LOOPS
-                {
-                    let tool = names.text(*name).to_owned();
-                    found.push(Repeated { tool, count, spans: spans.to_vec() });
-                }
-            };
+        let mut positions = HashMap::new();
+        let mut window = VecDeque::new();
         for (index, _, row) in tools {
-            let key = Some((row.name, self.index.call(&row).map(|call| call.input)));
-            if key != current {
-                over(&current, &spans, count, &self.index.names);
-                (current, count) = (key, 0);
-                spans.clear();
+            let call = (row.name, self.index.call(&row).map(|call| call.input));
+            if window.len() == WINDOW {
+                window.pop_front();
             }
-            count += 1;
-            if spans.len() < LOOP_SPANS {
-                spans.push(index);
+            window.push_back((call, index));
+            let same = window.iter().filter(|(other, _)| *other == call);
+            let spans: Vec<usize> = same.map(|(_, index)| *index).collect();
+            if spans.len() < LOOP {
+                continue;
+            }
+            let next = found.len();
+            match found.get_mut(*positions.entry(call).or_insert(next)) {
+                Some(known) if known.spans.len() < spans.len() => known.spans = spans,
+                Some(_) => {}
+                None if next == LOOPS => {}
+                None => found.push(Repeated { tool: self.index.names.text(row.name).to_owned(), spans }),
             }
         }
-        over(&current, &spans, count, &self.index.names);
         found
     }
 

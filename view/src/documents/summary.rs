@@ -10,7 +10,7 @@ use tracewal::incident::{Incident, advice_sentence, sentence};
 use tracewal::{Status, Time};
 use tracewal_compact::{metadata_json, rest_json};
 
-use super::entries::Gap;
+use super::entries::{Gap, GapPlace};
 use super::path::critical_path;
 use super::rows::Short;
 use super::stats::{Counts, OfModel, OfTool, OverTime, Quiet};
@@ -202,13 +202,7 @@ impl Trace {
             wal: rest.wal,
             sentences: self.sentences(),
             crash: self.crash(),
-            lost: self
-                .index
-                .entries
-                .losses()
-                .take(LOSSES)
-                .map(|(at, loss)| Gap::of(loss, self.index.entries.seq_before(at)))
-                .collect(),
+            lost: self.lost(),
             lost_events: losses().fold(0, |sum, (first, last)| sum.saturating_add(last - first + 1)),
             by_model: self.by_model(),
             by_tool: self.by_tool(),
@@ -243,6 +237,22 @@ impl Trace {
             log: chunk_count(SIZES.log, entries),
             spans: chunk_count(SIZES.spans, spans),
         }
+    }
+
+    /// What is lost, each with its place among the spans.
+    fn lost(&self) -> Vec<Gap> {
+        let losses = self.index.entries.losses().zip(&self.index.lost_at).take(LOSSES);
+        let placed = losses.map(|((at, loss), around)| {
+            let position = around.after_span.and_then(|number| self.spans.position(number));
+            let ms = |time: Time| Ms(time.as_ns());
+            let place = GapPlace {
+                after_span: position.unwrap_or(0),
+                from: around.from.map(ms),
+                to: around.to.map(ms),
+            };
+            Gap { place: Some(place), ..Gap::of(loss, self.index.entries.seq_before(at)) }
+        });
+        placed.collect()
     }
 
     /// The metadata, the prompt cut.
@@ -376,7 +386,7 @@ impl Trace {
                 let json = self.short_span(found.spans.first().copied().unwrap_or(0), 4096, 16 << 10)?;
                 let span: Short<'_> = serde_json::from_slice(&json)?;
                 let input = span.input.map(|input| preview(input.get(), SHORT));
-                Ok(Loop { tool: found.tool, input, count: found.count, spans: found.spans })
+                Ok(Loop { tool: found.tool, input, count: found.spans.len(), spans: found.spans })
             })
             .collect()
     }

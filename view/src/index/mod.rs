@@ -32,6 +32,16 @@ pub(crate) struct LastEvent {
     is_last: bool,
 }
 
+/// Where among the spans something is lost: what the events around it say.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct LostAt {
+    /// The span that was the last to be first met before it.
+    pub(crate) after_span: Option<u32>,
+    /// The time of the event before it, and of the one behind it.
+    pub(crate) from: Option<Time>,
+    pub(crate) to: Option<Time>,
+}
+
 /// What is kept of a log.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
@@ -47,6 +57,10 @@ pub(crate) struct Index {
     pub(crate) last_events: HashMap<u32, LastEvent>,
     /// The generation that said something last.
     pub(crate) last_answer: Option<u32>,
+    /// For each loss, in their order.
+    pub(crate) lost_at: Vec<LostAt>,
+    last_span: Option<u32>,
+    last_time: Option<Time>,
 }
 
 impl Index {
@@ -65,6 +79,7 @@ impl Index {
                     self.chat.gap(self.entries.len());
                 }
                 self.entries.push_loss(loss.clone());
+                self.lost_at.push(LostAt { after_span: self.last_span, from: self.last_time, to: None });
             }
             Item::Slot(slot) => {
                 self.chat.slot(self.entries.len());
@@ -89,6 +104,12 @@ impl Index {
     fn add_entry(&mut self, fold: &Fold, entry: &Entry<'_>) {
         let at = self.entries.len();
         self.entries.push(entry.segment, entry.offset, entry.seq);
+        self.lost_at
+            .iter_mut()
+            .rev()
+            .take_while(|lost| lost.to.is_none())
+            .for_each(|lost| lost.to = Some(entry.time));
+        self.last_time = Some(entry.time);
         let event = match entry.event() {
             Some(Ok(event)) => event,
             _ => return,
@@ -100,6 +121,9 @@ impl Index {
         };
         let Some(number) = fold.span_number(facts.span_id) else { return };
         let before = self.row(number);
+        if !before.is_known {
+            self.last_span = Some(number);
+        }
         let row = self.add_span(number, before, &facts, entry.time);
         self.put(number, row);
         if row.is_started && !before.is_started {

@@ -75,7 +75,7 @@ impl Server {
         self.shared.gate.url()
     }
 
-    /// Serves until the process ends.
+    /// Serves until the process is asked to end, by Ctrl-C or SIGTERM. Whoever looks then is not waited for.
     ///
     /// # Errors
     /// When the socket fails.
@@ -83,7 +83,24 @@ impl Server {
         let Server { listener, shared, runtime } = self;
         runtime.block_on(async move {
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            axum::serve(listener, routes::router(shared)).await
+            tokio::select! {
+                served = axum::serve(listener, routes::router(shared)).into_future() => served,
+                asked = asked_to_end() => asked,
+            }
         })
     }
+}
+
+async fn asked_to_end() -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            asked = tokio::signal::ctrl_c() => asked,
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
 }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::shelf::{follow, lock};
 use super::{Shared, gate, live, streaming};
 use crate::assets;
-use crate::documents::SessionRow;
+use crate::documents::{Filter, SessionRow};
 use crate::error::{Result, ViewError};
 use crate::trace::Trace;
 
@@ -44,6 +44,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/s/{id}/raw/{chunk}", get(raw))
         .route("/s/{id}/event/{seq}", get(event))
         .route("/s/{id}/search", get(search))
+        .route("/s/{id}/find", get(find))
         .route("/s/{id}/live", get(session_live));
     Router::new()
         .route("/{token}/", get(|| async { asset("index.html") }))
@@ -245,4 +246,8 @@ struct Wanted {
 
 async fn search(State(shared): App, Path((_, id)): Of<String>, Query(wanted): Query<Wanted>) -> Answer {
     of_session(shared, id, move |trace| trace.search(&wanted.q)).await
+}
+
+async fn find(State(shared): App, Path((_, id)): Of<String>, Query(filter): Query<Filter>) -> Answer {
+    of_session(shared, id, move |trace| trace.find(&filter)).await
 }

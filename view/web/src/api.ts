@@ -56,6 +56,11 @@ export interface Lost {
   last?: number | null;
   kind: string;
   where: string;
+  /** The span that was the last to begin before it. */
+  afterSpan?: number | null;
+  /** The times of the events around it. */
+  from?: number | null;
+  to?: number | null;
 }
 
 export interface ToldIncident extends Incident {
@@ -245,6 +250,19 @@ export type LogEntry = LogEvent | LogGap;
 export interface LogChunk {
   from: number;
   entries: LogEntry[];
+}
+
+/** Which entries of the log are wanted; what is empty or absent does not matter. */
+export interface LogFilter {
+  text: string;
+  type: string;
+  span: number | null;
+}
+
+/** The positions of wanted entries among those before `to`. */
+export interface FoundEntries {
+  found: number[];
+  to: number;
 }
 
 export interface Hit {

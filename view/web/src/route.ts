@@ -6,6 +6,8 @@ export interface Route {
   session: string | null;
   tab: Tab;
   span: number | null;
+  /** The event of the log that is looked at, by its sequence number. */
+  event?: number | null;
 }
 
 export function parseRoute(hash: string): Route {
@@ -14,20 +16,28 @@ export function parseRoute(hash: string): Route {
   if (match === null) {
     return { session: null, tab: "summary", span: null };
   }
-  const span = Number(new URLSearchParams(query).get("span") ?? "x");
+  const asked = new URLSearchParams(query);
+  const event = whole(asked.get("event"));
   return {
     session: decoded(match[1] ?? ""),
     tab: TABS.find((tab) => tab === match[2]) ?? "summary",
-    span: Number.isSafeInteger(span) && span >= 0 ? span : null,
+    span: whole(asked.get("span")),
+    ...(event === null ? {} : { event }),
   };
+}
+
+function whole(text: string | null): number | null {
+  return text !== null && /^\d{1,15}$/.test(text) ? Number(text) : null;
 }
 
 export function routeHash(route: Route): string {
   if (route.session === null) {
     return "#/";
   }
-  const span = route.span === null ? "" : `?span=${route.span}`;
-  return `#/s/${encodeURIComponent(route.session)}/${route.tab}${span}`;
+  // An event is looked at in the log alone.
+  const event = route.tab === "log" ? (route.event ?? null) : null;
+  const asked = [...(route.span === null ? [] : [`span=${route.span}`]), ...(event === null ? [] : [`event=${event}`])].join("&");
+  return `#/s/${encodeURIComponent(route.session)}/${route.tab}${asked === "" ? "" : `?${asked}`}`;
 }
 
 function decoded(text: string): string {

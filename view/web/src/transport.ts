@@ -1,5 +1,5 @@
 // Where documents come from: the server, or the script elements of a single file. The rest of the page does not know which.
-import type { Hit, SearchResult, SpanDetail } from "./api";
+import { type FoundEntries, type Hit, isGap, type LogChunk, type LogFilter, type SearchResult, type SpanDetail } from "./api";
 import type { Span } from "./trace";
 
 export interface Transport {
@@ -7,6 +7,8 @@ export interface Transport {
   json<T>(path: string): Promise<T>;
   text(path: string): Promise<string>;
   search(session: string, query: string, signal: AbortSignal): Promise<SearchResult>;
+  /** The log's entries that a filter lets through, from a position on, as far as can be looked in a moment. */
+  find(session: string, filter: LogFilter, from: number): Promise<FoundEntries>;
   /** Calls back for each message until the returned function is called. */
   follow<T>(path: string, event: string, told: Told<T>): () => void;
 }
@@ -45,6 +47,11 @@ class Served implements Transport {
     return (await this.get(`${sessionPath(session)}/search?q=${encodeURIComponent(query)}`, signal)).json() as Promise<SearchResult>;
   }
 
+  async find(session: string, { text, type, span }: LogFilter, from: number): Promise<FoundEntries> {
+    const asked = new URLSearchParams({ q: text, type, from: String(from), ...(span === null ? {} : { span: String(span) }) });
+    return (await this.get(`${sessionPath(session)}/find?${asked}`)).json() as Promise<FoundEntries>;
+  }
+
   follow<T>(path: string, event: string, told: Told<T>): () => void {
     const source = new EventSource(path);
     source.addEventListener(event, (received) => told.message(JSON.parse((received as MessageEvent<string>).data) as T));
@@ -80,6 +87,7 @@ async function reason(response: Response): Promise<string> {
 }
 
 const SPANS_IN_CHUNK = 64;
+const ENTRIES_IN_CHUNK = 256;
 const CHILDREN = 1000;
 
 class SingleFile implements Transport {
@@ -122,6 +130,27 @@ class SingleFile implements Transport {
       }
       await new Promise((resolve) => setTimeout(resolve));
     }
+  }
+
+  async find(session: string, { text, type, span }: LogFilter, from: number): Promise<FoundEntries> {
+    const base = sessionPath(session);
+    const chunk = Math.floor(from / ENTRIES_IN_CHUNK);
+    const { from: first, entries } = JSON.parse(this.held(`${base}/log/${chunk}`)) as LogChunk;
+    const events = text === "" ? [] : (JSON.parse(this.held(`${base}/raw/${chunk}`)) as { events: unknown[] }).events;
+    const wanted = [text.toLowerCase(), JSON.stringify(text).slice(1, -1).toLowerCase()];
+    const found: number[] = [];
+    for (const [offset, entry] of entries.entries()) {
+      const isType = type === "" || (isGap(entry) ? type === "gap" : entry.type === type);
+      const isOfSpan = span === null || (!isGap(entry) && entry.span === span);
+      if (first + offset >= from && isType && isOfSpan) {
+        const json = text === "" ? "" : JSON.stringify(events[offset]).toLowerCase();
+        if (text === "" || wanted.some((each) => json.includes(each))) {
+          found.push(first + offset);
+        }
+      }
+    }
+    await new Promise((resolve) => setTimeout(resolve));
+    return { found, to: first + entries.length };
   }
 
   follow(): () => void {

@@ -163,6 +163,55 @@ describe("for everybody", () => {
     await page.close();
   });
 
+  it("keeps what was chosen in the list while a session is looked at", async () => {
+    const page = await openPage(browser, server.url);
+    await page.waitForSelector(".sessions .item");
+    await page.select("select[aria-label='Status']", "completed");
+    await page.click(".c-tokens button");
+    await page.waitForFunction(() => document.querySelectorAll(".sessions .item").length === 1);
+    await page.click(".sessions .item .c-model");
+    await page.waitForSelector(".tile-value");
+    await page.keyboard.press("u");
+    await page.waitForSelector(".sessions .item.cursor");
+    assert.equal(await page.$eval("select[aria-label='Status']", (each) => each.value), "completed");
+    assert.equal(await page.$eval("[role=columnheader].c-tokens", (each) => each.getAttribute("aria-sort")), "descending");
+    assert.equal((await page.$$(".sessions .item")).length, 1);
+    await page.close();
+  });
+
+  it("is sorted at 390 pixels too, where there are no columns", async () => {
+    const page = await openPage(browser, server.url, { width: 390, height: 780 });
+    await page.waitForSelector(".sessions .item");
+    const order = () =>
+      page.$$eval(".sessions .item", (items) =>
+        items
+          .sort((a, b) => a.getBoundingClientRect().top - b.getBoundingClientRect().top)
+          .map((item) => item.querySelector(".c-cost").textContent.replace(/[^0-9.]/g, ""))
+          .map(Number),
+      );
+    await page.select("select[aria-label='Sort by']", "cost");
+    const most = await order();
+    assert.deepEqual(
+      most,
+      [...most].sort((a, b) => b - a),
+    );
+    assert.notEqual(most[0], most.at(-1));
+    await page.click(".sort-by button");
+    assert.deepEqual(await order(), most.reverse());
+    await page.close();
+  });
+
+  it("steps over what is lost, which is no span", async () => {
+    const page = await openPage(browser, at(server.url, CRASHED, "tree", "?span=19"));
+    await page.waitForSelector("#loss-0");
+    assert.match(await page.$eval("#loss-0", (row) => row.textContent), /Lost: events #41 to #46/);
+    await page.keyboard.press("j");
+    await page.waitForFunction(() => location.hash.endsWith("?span=20"));
+    await page.keyboard.press("k");
+    await page.waitForFunction(() => location.hash.endsWith("?span=19"));
+    await page.close();
+  });
+
   it("moves between tabs with the arrow keys, and each control is reached by Tab", async () => {
     const page = await openPage(browser, at(server.url, CRASHED, "summary"));
     await page.waitForSelector(".tile-value");

@@ -108,7 +108,21 @@ export function madeUp({ id = "fix/the build", turns = 40, status = "crashed" } 
     title: "Fix the build",
     agent: "claude-code",
     prompt: spans[0].input,
-    lost: status === "crashed" ? [{ afterSeq: 40, first: 41, last: 46, kind: "damage", where: "000001.seg, bytes 4096 to 4607" }] : [],
+    lost:
+      status === "crashed"
+        ? [
+            {
+              afterSeq: 40,
+              first: 41,
+              last: 46,
+              kind: "damage",
+              where: "000001.seg, bytes 4096 to 4607",
+              afterSpan: 19,
+              from: START + spans[19].end,
+              to: START + spans[20].start + 9000,
+            },
+          ]
+        : [],
   };
 }
 
@@ -401,6 +415,17 @@ export async function serve(made, port = 0) {
           return json({ from: at * SIZES.log, entries: cut(log, SIZES.log) });
         case "event":
           return json({ ...log.find((event) => event.seq === at), raw: true });
+        case "find": {
+          const [text, type, span] = ["q", "type", "span"].map((name) => url.searchParams.get(name) ?? "");
+          const found = log.flatMap((entry, place) =>
+            (type === "" || (entry.gap ? "gap" : entry.type) === type) &&
+            (span === "" || entry.span === Number(span)) &&
+            JSON.stringify(entry).toLowerCase().includes(text.toLowerCase())
+              ? [place]
+              : [],
+          );
+          return json({ found: found.filter((place) => place >= Number(url.searchParams.get("from"))), to: log.length });
+        }
         case "search": {
           const wanted = url.searchParams.get("q").toLowerCase();
           const hits = spans.flatMap((span, index) =>

@@ -87,9 +87,18 @@ describe("real sessions", { skip: DATA === null ? "SKIPPED: there is no ../share
           ]),
         ),
         charts: [...document.querySelectorAll(".chart [role=img]")].map((chart) => chart.getAttribute("aria-label")),
-        titles: [...document.querySelectorAll(".card > h2")].map((title) => title.textContent),
+        titles: Object.fromEntries(
+          [...document.querySelectorAll(".card > h2")].map(({ textContent }) => {
+            const [, title, count] = /^(.*?)(?: \(([0-9,]+)\))?$/.exec(textContent);
+            return [title, Number((count ?? "0").replaceAll(",", ""))];
+          }),
+        ),
+        events: document.querySelector("[data-figure=spans]").parentElement.querySelector(".tile-note").textContent,
+        errors: [...document.querySelectorAll(".errors li button")].map((error) => error.textContent),
+        loops: [...document.querySelectorAll(".loops li")].map((loop) => /^.* \d+ times/.exec(loop.textContent)[0]),
+        commands: [...document.querySelectorAll(".commands code")].map((command) => command.textContent),
       }));
-      for (const name of ["generations", "tools", "errors", "spans", "tokens"]) {
+      for (const name of ["generations", "tools", "errors", "spans", "tokens", "duration"]) {
         assert.equal(shown.figures[name], counted[name], `${session}: ${name}`);
         compared += 1;
       }
@@ -104,36 +113,62 @@ describe("real sessions", { skip: DATA === null ? "SKIPPED: there is no ../share
         errors: whole(row[2]),
         input: whole(row[3]),
         output: whole(row[4]),
+        reasoning: row.length > 8 ? whole(row[5]) : 0,
+        cache: [...row.at(-3).exact.matchAll(/[0-9][0-9,]*/g)].map(([each]) => Number(each.replaceAll(",", ""))),
+        time: whole(row.at(-2)),
       }));
       assert.deepEqual(
         sortedBy(models, "model"),
         sortedBy(
-          counted.byModel.map(({ model, calls, errors, input, output }) => ({
+          counted.byModel.map(({ model, calls, errors, input, output, reasoning, cacheRead, cacheWrite, time }) => ({
             model: model || "(not named)",
             calls,
             errors,
             input,
             output,
+            reasoning,
+            cache: [cacheRead, cacheWrite],
+            time: Math.round(time),
           })),
           "model",
         ),
         `${session}: by model`,
       );
-      const tools = (shown.tables["By tool"] ?? []).map((row) => ({ tool: row[0].text, calls: whole(row[1]), errors: whole(row[2]) }));
-      assert.deepEqual(sortedBy(tools, "tool"), sortedBy(counted.byTool, "tool"), `${session}: by tool`);
-      compared += models.length * 4 + tools.length * 2;
+      const tools = (shown.tables["By tool"] ?? []).map((row) => ({
+        tool: row[0].text,
+        calls: whole(row[1]),
+        errors: whole(row[2]),
+        time: whole(row[4]),
+      }));
+      const byTool = counted.byTool.map((row) => ({ ...row, time: Math.round(row.time) }));
+      assert.deepEqual(sortedBy(tools, "tool"), sortedBy(byTool, "tool"), `${session}: by tool`);
+      compared += models.length * 8 + tools.length * 3;
       if (counted.tokens > 0) {
-        const { input, output, cacheRead, cacheWrite } = counted.classes;
-        const [, shownInput, shownOutput] = /input with cache reaches ([0-9,]+), output reaches ([0-9,]+)/.exec(
+        const { input, output, reasoning, cacheRead, cacheWrite } = counted.classes;
+        const [, shownInput, shownOutput] = /input with cache reaches ([0-9,]+), output with reasoning reaches ([0-9,]+)/.exec(
           shown.charts.find((label) => label.startsWith("Tokens")),
         );
         assert.equal(Number(shownInput.replaceAll(",", "")), input + cacheRead + cacheWrite, `${session}: input over time`);
-        assert.equal(Number(shownOutput.replaceAll(",", "")), output, `${session}: output over time`);
+        assert.equal(Number(shownOutput.replaceAll(",", "")), output + reasoning, `${session}: output over time`);
         compared += 2;
       }
-      const commands = shown.titles.map((title) => /^Commands \(([0-9,]+)\)$/.exec(title)).find(Boolean);
-      assert.equal(commands === undefined ? 0 : Number(commands[1].replaceAll(",", "")), counted.commands, `${session}: commands`);
-      compared += 1;
+      assert.equal(shown.events, `${counted.events.toLocaleString("en-US")} events`, session);
+      for (const [title, list] of [
+        ["Errors", counted.failed],
+        ["Commands", counted.commands],
+        ["Files", counted.files],
+        ["Loops", counted.loops],
+      ]) {
+        assert.equal(shown.titles[title] ?? 0, list.length, `${session}: ${title}`);
+        compared += 1;
+      }
+      assert.deepEqual(shown.errors, counted.failed.slice(0, 100), `${session}: errors`);
+      assert.deepEqual(shown.loops, counted.loops, `${session}: loops`);
+      const files = (shown.tables.Files ?? []).map((row) => ({ path: row[0].text, reads: whole(row[1]), writes: whole(row[2]) }));
+      assert.deepEqual(sortedBy(files, "path"), sortedBy(counted.files, "path").slice(0, 500), `${session}: files`);
+      const oneLine = (text) => [...text.replace(/\s+/g, "")].slice(0, 100).join("");
+      assert.deepEqual(shown.commands.map(oneLine), counted.commands.slice(0, 500).map(oneLine), `${session}: commands`);
+      compared += 1 + shown.errors.length + shown.loops.length + 2 * files.length + shown.commands.length;
     }
     console.log(`# ${compared} numbers of ${sessions.length} sessions compared, all equal`);
     assert.ok(compared > 60);

@@ -27,7 +27,7 @@ describe(`units, seed ${SEED}`, () => {
     const entry = join(folder, "entry.ts");
     writeFileSync(
       entry,
-      ["skeleton", "timescale", "route", "edits", "brief", "format"]
+      ["skeleton", "losses", "timescale", "route", "edits", "brief", "format"]
         .map((name) => `export * from ${JSON.stringify(join(src, `${name}.ts`))};`)
         .join("\n"),
     );
@@ -82,6 +82,37 @@ describe(`units, seed ${SEED}`, () => {
     const laid = units.layOut(skeleton, new Set(), null);
     assert.equal(laid.order.length, 100_000);
     assert.equal(laid.order[99_999], 99_999);
+  });
+
+  it("puts what is lost behind the span before it, or what that is folded into, and keeps the place of every span", () => {
+    const skeleton = new units.Skeleton();
+    [-1, 0, 1, 1, 0].forEach((parent, index) => skeleton.set(index, parent, index, index + 1, 0, 0));
+    const lost = [{ afterSpan: 2 }, { afterSpan: null }, { afterSpan: 2 }, { afterSpan: 4 }, { afterSpan: 99 }];
+    const rows = (closed, keep = null) => {
+      const laid = units.withLosses(units.layOut(skeleton, new Set(closed), keep), skeleton.parent, lost);
+      [...laid.order].forEach((row, place) => row >= 0 && assert.equal(laid.place[row], place));
+      return [...laid.order].map((row) => (row < 0 ? `lost ${units.lossOf(row)}` : row));
+    };
+    assert.deepEqual(rows([]), [0, "lost 4", 1, 2, "lost 0", "lost 2", 3, 4, "lost 3"]);
+    assert.deepEqual(rows([1]), [0, "lost 4", 1, "lost 0", "lost 2", 4, "lost 3"]);
+    assert.deepEqual(rows([0]), [0, "lost 0", "lost 2", "lost 3", "lost 4"]);
+    assert.deepEqual(
+      rows([], (index) => index === 3),
+      [0, "lost 3", "lost 4", 1, "lost 0", "lost 2", 3],
+    );
+    assert.deepEqual([...units.withLosses(units.layOut(skeleton, new Set(), null), skeleton.parent, []).order], [0, 1, 2, 3, 4]);
+  });
+
+  it("finds an event among the entries of a log in which some are lost", () => {
+    const lost = [
+      { afterSeq: 2, first: 3, last: 5 },
+      { afterSeq: 7, first: null, last: null },
+    ];
+    // Entries: 1 2 (3 to 5) 6 7 (nothing known) 8
+    assert.deepEqual(
+      [1, 2, 6, 7, 8].map((seq) => units.entryOf(seq, lost)),
+      [0, 1, 3, 4, 6],
+    );
   });
 
   it("does not stretch the axis to where recovery closed a span", () => {
@@ -174,6 +205,9 @@ describe(`units, seed ${SEED}`, () => {
     assert.equal(units.brief('{"command":"make \\"all\\"\\n  -j","description":"x"}'), 'make "all" -j');
     assert.equal(units.brief('{"command":"cut off in the mid'), "cut off in the mid");
     assert.equal(units.brief('{"command":"cut at an escape\\'), "cut at an escape");
+    assert.equal(units.brief('{"replace_all":false,"limit":-1.5e3,"file_path":"/a/b.rs","old_string":"x'), "/a/b.rs");
+    assert.equal(units.brief('{"old_string":"say \\"command\\": \\"no\\"","path":"c.rs"}'), "c.rs");
+    assert.equal(units.brief('{"deep":true,"query":"find it"}'), "find it");
     assert.equal(units.brief("**bold** and `code`"), "bold and code");
     assert.equal(units.brief('{"count":3}'), '{"count":3}');
   });

@@ -2,7 +2,7 @@
 import type { Lost, SessionSummary } from "../api";
 import { clockMs, number, plural } from "../format";
 import type { Session } from "../session";
-import { SpanLink } from "./tools";
+import { EventLink, SpanLink } from "./tools";
 
 const SHOWN = 12;
 
@@ -87,13 +87,17 @@ function Particulars({
           <span>
             Last event:{" "}
             <b class="mono" data-figure="last-event">
-              #{number(crash.lastEvent.seq)} {crash.lastEvent.type}
+              <EventLink seq={crash.lastEvent.seq} /> {crash.lastEvent.type}
             </b>{" "}
             at {clockMs(crash.lastEvent.time)}.
           </span>
         )}{" "}
         <span>
-          {open.length === 0 ? "No span was open." : `${plural(total, "span was", "spans were")} open: `}
+          {open.length > 0
+            ? `${plural(total, "span was", "spans were")} open: `
+            : summary.counts.interrupted > 0
+              ? `${plural(summary.counts.interrupted, "span was", "spans were")} interrupted.`
+              : "No span was open."}
           <OpenSpans session={session} open={open} total={total} />
         </span>{" "}
         <span>{lost.length === 0 ? "No event is missing from the log." : lostSentence(lost)}</span>

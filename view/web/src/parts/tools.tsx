@@ -1,5 +1,6 @@
 import type { ComponentChildren } from "preact";
 import { copyText } from "../copy";
+import { number } from "../format";
 import { usePage } from "../page";
 
 export function CopyButton({ text, label, small = false }: { text: () => string | Promise<string>; label: string; small?: boolean }) {
@@ -26,6 +27,16 @@ export function SpanLink({ span, children, title }: { span: number; children: Co
   return (
     <button type="button" class="link" title={title} onClick={() => go({ span })}>
       {children}
+    </button>
+  );
+}
+
+/** To an event, in the log. */
+export function EventLink({ seq }: { seq: number }) {
+  const { go } = usePage();
+  return (
+    <button type="button" class="link mono" title="Show the event in the log" onClick={() => go({ tab: "log", event: seq })}>
+      #{number(seq)}
     </button>
   );
 }

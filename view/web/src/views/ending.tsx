@@ -3,6 +3,8 @@ import type { SessionSummary, ToldIncident } from "../api";
 import { dateTime, duration, number, plural } from "../format";
 import { endingTone } from "../parts/banner";
 import { Card } from "../parts/card";
+import { EventLink } from "../parts/tools";
+import type { Close } from "../trace";
 
 export function Ending({ summary }: { summary: SessionSummary }) {
   const { incidents, close, sentences } = summary;
@@ -27,16 +29,7 @@ export function Ending({ summary }: { summary: SessionSummary }) {
         <Incident key={place} incident={incident} title="Got over" />
       ))}
       {incidents?.recoveredOmitted && <p class="muted">and {number(incidents.recoveredOmitted)} more that it got over</p>}
-      {close && (
-        <p class="small-text close-line">
-          <b>Close:</b> {close.kind},{" "}
-          {close.provenance === "lifecycle-action" ? `under ${close.action?.kind ?? "an action"}` : close.provenance}
-          {close.action?.origin &&
-            ` by ${[close.action.origin.source, close.action.origin.operation, close.action.origin.reason].filter(Boolean).join(", ")}`}
-          {close.actionId && <span class="mono break"> {close.actionId}</span>}
-          {close.missing && <span class="muted"> not known: {close.missing.join(", ")}</span>}
-        </p>
-      )}
+      {close && <CloseLine close={close} />}
       {summary.runs && summary.runs.length > 1 && (
         <details>
           <summary>{plural(summary.runs.length, "run")}</summary>
@@ -53,6 +46,33 @@ export function Ending({ summary }: { summary: SessionSummary }) {
         </details>
       )}
     </Card>
+  );
+}
+
+/** Under which action it was closed, and what that was a part of. */
+function CloseLine({ close }: { close: Close }) {
+  const { action, actionId } = close;
+  const origin = [action?.origin?.source, action?.origin?.operation, action?.origin?.reason].filter(Boolean).join(", ");
+  return (
+    <div class="small-text close-line">
+      <p>
+        <b>Close:</b> {close.kind}, {close.provenance === "lifecycle-action" ? `under ${action?.kind ?? "an action"}` : close.provenance}
+        {origin !== "" && ` by ${origin}`}
+        {actionId && <span class="mono break"> {actionId}</span>}
+        {action && (
+          <>
+            {" "}
+            <EventLink seq={action.seq} />
+          </>
+        )}
+      </p>
+      {action?.parentActionId && (
+        <p>
+          Part of <span class="mono break">{action.parentActionId}</span>
+        </p>
+      )}
+      {close.missing && <p class="muted">Not known: {close.missing.join(", ")}</p>}
+    </div>
   );
 }
 
@@ -89,8 +109,8 @@ function Incident({ incident, title, open = false }: { incident: ToldIncident; t
         {incident.evidence.map((each, place) => (
           <span key={place}>
             {place > 0 && ", "}
+            {each.seq !== undefined && <EventLink seq={each.seq} />}{" "}
             <span class="mono">
-              {each.seq === undefined ? "" : `#${each.seq} `}
               {each.event}
               {each.tool && ` ${each.tool}`}
             </span>

@@ -3,12 +3,14 @@ import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } fr
 import { useChanges } from "../changes";
 import { offset, plural } from "../format";
 import { useKeys } from "../keys";
+import { lossOf, withLosses } from "../losses";
 import { usePage } from "../page";
 import { Overview } from "../parts/overview";
 import type { Session } from "../session";
 import { KIND, layOut, STATUS } from "../skeleton";
 import { ticks, TimeScale } from "../timescale";
 import { useVirtual } from "../virtual";
+import { LossRow } from "./lossrow";
 import { useNarrow } from "./narrow";
 import { SpanRow } from "./rows";
 import { Axis, GapBands, useZoom } from "./zoom";
@@ -48,7 +50,8 @@ export function SpanGrid({ session, timeline, hits }: { session: Session; timeli
 
   const version = session.skeletonVersion;
   const critical = useMemo(() => new Set(summary?.criticalPath ?? []), [summary?.criticalPath]);
-  const laid = useMemo(() => {
+  const lost = summary?.lost;
+  const spans = useMemo(() => {
     const keep =
       only === "all"
         ? null
@@ -60,6 +63,7 @@ export function SpanGrid({ session, timeline, hits }: { session: Session; timeli
             : (index: number) => skeleton.status[index] === STATUS.error || skeleton.status[index] === STATUS.interrupted;
     return layOut(skeleton, closed, keep);
   }, [version, skeleton.count, closed, only, only === "critical" ? critical : null]);
+  const laid = useMemo(() => withLosses(spans, skeleton.parent, lost ?? []), [spans, lost]);
 
   const now = session.now();
   const gaps = useMemo(
@@ -114,7 +118,17 @@ export function SpanGrid({ session, timeline, hits }: { session: Session; timeli
   const { from, to } = zoom;
   const shownAxis = useMemo(() => (timeline ? { scale, from, to } : null), [timeline, scale, from, to]);
   const moveTo = (place: number) => {
-    const index = laid.order[Math.max(0, Math.min(laid.order.length - 1, place))];
+    const first = Math.max(0, Math.min(laid.order.length - 1, place));
+    // What is lost is no span that could be selected: on to the next one, the way that was being gone, else back.
+    const towards = (step: 1 | -1) => {
+      let at = first;
+      while ((laid.order[at] ?? 0) < 0) {
+        at += step;
+      }
+      return laid.order[at];
+    };
+    const step = place < cursor ? -1 : 1;
+    const index = towards(step) ?? towards(step === 1 ? -1 : 1);
     if (index !== undefined) {
       select(index);
     }
@@ -242,7 +256,7 @@ export function SpanGrid({ session, timeline, hits }: { session: Session; timeli
       <div class="grid spans" ref={zoom.area}>
         <div class="grid-row head" role="presentation">
           <div class="cell name-cell">
-            {session.skeletonLoaded ? plural(laid.order.length, "span") : `${plural(skeleton.count, "span")} …`}
+            {session.skeletonLoaded ? plural(spans.order.length, "span") : `${plural(skeleton.count, "span")} …`}
           </div>
           {timeline ? (
             <div class="cell bar-cell axis">
@@ -271,6 +285,23 @@ export function SpanGrid({ session, timeline, hits }: { session: Session; timeli
           <div class="spacer" role="rowgroup" style={{ height: `${virtual.getTotalSize()}px` }}>
             {virtual.getVirtualItems().map((item) => {
               const index = laid.order[item.index] ?? 0;
+              const loss = lossOf(index);
+              const gone = loss < 0 ? undefined : lost?.[loss];
+              if (gone !== undefined) {
+                return (
+                  <LossRow
+                    key={item.index % POOL}
+                    loss={loss}
+                    lost={gone}
+                    position={item.index}
+                    top={item.start}
+                    height={height}
+                    depth={laid.depth[item.index] ?? 0}
+                    axis={shownAxis}
+                    startedAt={summary.startedAt}
+                  />
+                );
+              }
               return (
                 <SpanRow
                   key={item.index % POOL}

@@ -1,4 +1,4 @@
-import { useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { SessionRow } from "../api";
 import { useChanges } from "../changes";
 import { dateTime, duration, money, number, plural, shortNumber, totalTokens } from "../format";
@@ -35,12 +35,25 @@ interface Filter {
 
 const NOTHING: Filter = { text: "", status: "", agent: "", model: "", from: "", to: "" };
 
+interface Sort {
+  by: Column;
+  up: boolean;
+}
+
+/** What was chosen is still there when somebody comes back from a session. */
+const kept: { filter: Filter; sort: Sort; cursor: string | null } = {
+  filter: NOTHING,
+  sort: { by: "started", up: false },
+  cursor: null,
+};
+
 export function SessionList({ sessions, help, theme }: { sessions: Sessions; help: () => void; theme: () => void }) {
   useChanges(sessions);
   const { go, meta } = usePage();
-  const [filter, setFilter] = useState<Filter>(NOTHING);
-  const [sort, setSort] = useState<{ by: Column; up: boolean }>({ by: "started", up: false });
-  const [cursor, setCursor] = useState<string | null>(null);
+  const [filter, setFilter] = useState<Filter>(kept.filter);
+  const [sort, setSort] = useState<Sort>(kept.sort);
+  const [cursor, setCursor] = useState<string | null>(kept.cursor);
+  useEffect(() => void Object.assign(kept, { filter, sort, cursor }), [filter, sort, cursor]);
   const scroller = useRef<HTMLDivElement>(null);
   const search = useRef<HTMLInputElement>(null);
   const narrow = useNarrow(760);
@@ -63,6 +76,15 @@ export function SessionList({ sessions, help, theme }: { sessions: Sessions; hel
   useMemo(() => virtual.measure(), [rowHeight]);
 
   const at = shown.findIndex((row) => row.id === cursor);
+  useEffect(() => {
+    if (at >= 0) {
+      virtual.scrollToIndex(at, { align: "auto" });
+    }
+  }, [sessions.loaded]);
+  const open = (id: string) => {
+    kept.cursor = id;
+    go({ session: id, tab: "summary", span: null, event: null });
+  };
   const move = (by: number) => {
     const next = Math.max(0, Math.min(shown.length - 1, at < 0 ? 0 : at + by));
     setCursor(shown[next]?.id ?? null);
@@ -72,7 +94,7 @@ export function SessionList({ sessions, help, theme }: { sessions: Sessions; hel
     { keys: ["/"], help: "filter the sessions", run: () => search.current?.focus() },
     { keys: ["ArrowDown", "j"], help: "next session", run: () => move(1) },
     { keys: ["ArrowUp", "k"], help: "previous session", run: () => move(-1) },
-    { keys: ["Enter"], help: "open the session", run: () => cursor !== null && go({ session: cursor, tab: "summary", span: null }) },
+    { keys: ["Enter"], help: "open the session", run: () => cursor !== null && open(cursor) },
     {
       keys: ["Escape"],
       help: "leave the filter, then clear it",
@@ -123,6 +145,7 @@ export function SessionList({ sessions, help, theme }: { sessions: Sessions; hel
           />
           <Choice label="Model" value={filter.model} onChange={set("model")} values={models} />
           <Choice label="Agent" value={filter.agent} onChange={set("agent")} values={agents} />
+          {narrow && <SortBy sort={sort} onSort={setSort} />}
           <label class="date">
             from <input type="date" value={filter.from} onInput={set("from")} />
           </label>
@@ -141,23 +164,25 @@ export function SessionList({ sessions, help, theme }: { sessions: Sessions; hel
           </p>
         )}
         <div class={narrow ? "grid sessions narrow" : "grid sessions"} role="table" aria-label="Sessions" aria-rowcount={shown.length + 1}>
-          <div class="grid-head" role="rowgroup">
-            <div class="grid-row head" role="row" aria-rowindex={1}>
-              {COLUMNS.map(({ name, label, numeric }) => (
-                <div
-                  key={name}
-                  role="columnheader"
-                  class={`cell c-${name}${numeric ? " numeric" : ""}`}
-                  aria-sort={sort.by === name ? (sort.up ? "ascending" : "descending") : "none"}
-                >
-                  <button type="button" onClick={() => setSort({ by: name, up: sort.by === name ? !sort.up : !numeric })}>
-                    {label}
-                    {sort.by === name ? (sort.up ? " ↑" : " ↓") : ""}
-                  </button>
-                </div>
-              ))}
+          {!narrow && (
+            <div class="grid-head" role="rowgroup">
+              <div class="grid-row head" role="row" aria-rowindex={1}>
+                {COLUMNS.map(({ name, label, numeric }) => (
+                  <div
+                    key={name}
+                    role="columnheader"
+                    class={`cell c-${name}${numeric ? " numeric" : ""}`}
+                    aria-sort={sort.by === name ? (sort.up ? "ascending" : "descending") : "none"}
+                  >
+                    <button type="button" onClick={() => setSort({ by: name, up: sort.by === name ? !sort.up : !numeric })}>
+                      {label}
+                      {sort.by === name ? (sort.up ? " ↑" : " ↓") : ""}
+                    </button>
+                  </div>
+                ))}
+              </div>
             </div>
-          </div>
+          )}
           <div class="scroll" ref={scroller} role="rowgroup" tabIndex={0} aria-label="Sessions">
             <div class="spacer" style={{ height: `${virtual.getTotalSize()}px` }} role="presentation">
               {virtual.getVirtualItems().map((item) => {
@@ -169,7 +194,7 @@ export function SessionList({ sessions, help, theme }: { sessions: Sessions; hel
                     aria-rowindex={item.index + 2}
                     class={`grid-row item${row.id === cursor ? " cursor" : ""}`}
                     style={{ transform: `translateY(${item.start}px)`, height: `${rowHeight}px` }}
-                    onClick={() => go({ session: row.id, tab: "summary", span: null })}
+                    onClick={() => open(row.id)}
                   >
                     <Cells row={row} />
                   </div>
@@ -193,13 +218,25 @@ function Cells({ row }: { row: SessionRow }) {
   return (
     <>
       <div class="cell c-title" role="cell">
-        <a class="title ellipsis" href={`#/s/${encodeURIComponent(row.id)}/summary`} onClick={(event) => event.stopPropagation()}>
+        <a
+          class="title ellipsis"
+          href={`#/s/${encodeURIComponent(row.id)}/summary`}
+          onClick={(event) => {
+            event.stopPropagation();
+            kept.cursor = row.id;
+          }}
+        >
           {title}
         </a>
         <span class="sub muted ellipsis">{row.cause ?? (title === row.id ? "" : row.id)}</span>
       </div>
       <div class="cell c-status" role="cell">
         <StatusBadge status={row.status} />
+        {(row.lostEvents ?? 0) > 0 && (
+          <span class="interrupted-text small-text" title={`${plural(row.lostEvents ?? 0, "event")} lost from the log`}>
+            {shortNumber(row.lostEvents ?? 0)} lost
+          </span>
+        )}
       </div>
       <div class="cell c-agent ellipsis" role="cell">
         {row.agent ?? "–"}
@@ -242,6 +279,35 @@ function Choice({ label, value, values, onChange }: { label: string; value: stri
         </option>
       ))}
     </select>
+  );
+}
+
+/** In place of the heads of columns, which have no room. */
+function SortBy({ sort, onSort }: { sort: Sort; onSort: (sort: Sort) => void }) {
+  return (
+    <span class="sort-by">
+      <select
+        aria-label="Sort by"
+        value={sort.by}
+        onChange={(event) => {
+          const by = event.currentTarget.value as Column;
+          onSort({ by, up: COLUMNS.find(({ name }) => name === by)?.numeric === false });
+        }}
+      >
+        {COLUMNS.map(({ name, label }) => (
+          <option key={name} value={name}>
+            by {label.toLowerCase()}
+          </option>
+        ))}
+      </select>
+      <button
+        type="button"
+        aria-label={sort.up ? "Ascending; sort the other way" : "Descending; sort the other way"}
+        onClick={() => onSort({ ...sort, up: !sort.up })}
+      >
+        {sort.up ? "↑" : "↓"}
+      </button>
+    </span>
   );
 }
 

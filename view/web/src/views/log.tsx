@@ -1,10 +1,11 @@
 // Every event, in the order of the log.
 import { useEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
-import { isGap, type LogEntry } from "../api";
+import { isGap, type LogEntry, type LogFilter } from "../api";
 import { brief } from "../brief";
 import { useChanges } from "../changes";
 import { clockMs, number } from "../format";
 import { useKeys } from "../keys";
+import { entryOf } from "../losses";
 import { usePage } from "../page";
 import { lostText } from "../parts/banner";
 import { CopyButton, SpanLink } from "../parts/tools";
@@ -39,11 +40,12 @@ const TYPES = [
 
 export function Log({ session }: { session: Session }) {
   useChanges(session, session.log);
-  const { route } = usePage();
+  const { route, go } = usePage();
   const [text, setText] = useState("");
   const [type, setType] = useState("");
   const [spanOnly, setSpanOnly] = useState(false);
-  const [openSeq, setOpenSeq] = useState<number | null>(null);
+  const openSeq = route.event ?? null;
+  const setOpenSeq = (event: number | null) => go({ event }, true);
   const [cursor, setCursor] = useState(-1);
   const scroller = useRef<HTMLDivElement>(null);
   const filter = useRef<HTMLInputElement>(null);
@@ -52,19 +54,9 @@ export function Log({ session }: { session: Session }) {
   const total = session.logEntries;
   const span = spanOnly ? route.span : null;
 
-  const wanted = text.trim().toLowerCase();
+  const wanted = text.trim();
   const filtering = wanted !== "" || type !== "" || span !== null;
-  const scan = useScan(
-    session,
-    size,
-    total,
-    filtering,
-    `${wanted}\n${type}\n${span}`,
-    (entry) =>
-      (type === "" || (isGap(entry) ? type === "gap" : entry.type === type)) &&
-      (span === null || (!isGap(entry) && entry.span === span)) &&
-      (wanted === "" || textOf(entry).includes(wanted)),
-  );
+  const scan = useScan(session, total, filtering, { text: wanted, type, span });
 
   const count = scan === null ? total : scan.found.length;
   const at = (place: number) => (scan === null ? place : (scan.found[place] ?? 0));
@@ -85,18 +77,32 @@ export function Log({ session }: { session: Session }) {
   useMemo(() => virtual.measure(), [height]);
   const { atEnd, toEnd } = useAtEnd(scroller, count, () => virtual.scrollToIndex(count - 1, { align: "end" }));
 
+  // To the event in the address, when somebody was sent to it, and not from one row to the next.
+  const shownSeq = useRef<number | null>(null);
+  useEffect(() => {
+    if (openSeq !== null && openSeq !== shownSeq.current && count > 0 && scan === null) {
+      const place = Math.max(0, Math.min(count - 1, entryOf(openSeq, session.summary?.lost ?? [])));
+      setCursor(place);
+      virtual.scrollToIndex(place, { align: "center" });
+    }
+    shownSeq.current = openSeq;
+  }, [openSeq, count > 0]);
+
   const move = (place: number) => {
     const next = Math.max(0, Math.min(count - 1, place));
     setCursor(next);
     virtual.scrollToIndex(next);
     const moved = entry(next);
     if (openSeq !== null && moved !== undefined && !isGap(moved) && moved.seq !== null) {
+      shownSeq.current = moved.seq;
       setOpenSeq(moved.seq);
     }
   };
   const toggle = (shown: LogEntry | undefined) => {
     if (shown !== undefined && !isGap(shown) && shown.seq !== null) {
-      setOpenSeq(openSeq === shown.seq ? null : shown.seq);
+      const next = openSeq === shown.seq ? null : shown.seq;
+      shownSeq.current = next;
+      setOpenSeq(next);
     }
   };
   useKeys("Log", [
@@ -260,22 +266,12 @@ function RawEvent({ session, seq, close }: { session: Session; seq: number; clos
   );
 }
 
-function textOf(entry: LogEntry): string {
-  return (isGap(entry) ? lostText(entry.gap) : `${entry.seq} ${entry.type} ${entry.text ?? ""}`).toLowerCase();
-}
-
-function useScan(
-  session: Session,
-  size: number,
-  total: number,
-  filtering: boolean,
-  key: string,
-  matches: (entry: LogEntry) => boolean,
-): LogScan | null {
+function useScan(session: Session, total: number, filtering: boolean, filter: LogFilter): LogScan | null {
   const [, again] = useReducer((round: number, _: undefined) => round + 1, 0);
+  const { text, type, span } = filter;
   const scan = useMemo(
-    () => (filtering ? new LogScan(session, size, matches, () => again(undefined)) : null),
-    [session, size, filtering, key],
+    () => (filtering ? new LogScan(session, filter, () => again(undefined)) : null),
+    [session, filtering, text, type, span],
   );
   useEffect(() => {
     scan?.reach(total);

@@ -1,7 +1,6 @@
-// The places of the log's entries that match a filter. They are looked for chunk by chunk, and the chunks are not kept.
-import type { LogChunk, LogEntry } from "../api";
+// The places of the log's entries that match a filter: looked for where the log is, and a part at a time.
+import type { LogFilter } from "../api";
 import type { Session } from "../session";
-import { sessionPath } from "../transport";
 
 export class LogScan {
   readonly found: number[] = [];
@@ -13,12 +12,11 @@ export class LogScan {
 
   constructor(
     private readonly session: Session,
-    private readonly size: number,
-    private readonly matches: (entry: LogEntry) => boolean,
+    private readonly filter: LogFilter,
     private readonly progress: () => void,
   ) {}
 
-  /** Goes on until this many entries have been read. */
+  /** Goes on until this many entries have been looked at. */
   reach(total: number): void {
     this.total = Math.max(this.total, total);
     this.done = this.scanned >= this.total;
@@ -35,20 +33,17 @@ export class LogScan {
     this.running = true;
     try {
       while (this.scanned < this.total && !this.stopped) {
-        const chunk = Math.floor(this.scanned / this.size);
-        const { from, entries } = await this.session.transport.json<LogChunk>(`${sessionPath(this.session.id)}/log/${chunk}`);
+        const { found, to } = await this.session.transport.find(this.session.id, this.filter, this.scanned);
+        found.forEach((place) => this.found.push(place));
         const before = this.scanned;
-        for (const [offset, entry] of entries.entries()) {
-          if (from + offset >= before && this.matches(entry)) {
-            this.found.push(from + offset);
-          }
-        }
-        this.scanned = Math.max(before, from + entries.length);
+        this.scanned = Math.max(before, to);
         this.progress();
         if (this.scanned === before) {
           break;
         }
       }
+    } catch {
+      // What was found until then is shown; the page says elsewhere that the server is gone.
     } finally {
       this.running = false;
       this.done = true;

@@ -50,7 +50,7 @@ export function SessionView({ session, help, theme }: { session: Session; help: 
       go({ span: hitSpans[(at + direction + hitSpans.length) % hitSpans.length] ?? null }, true);
     }
   };
-  const list = transport.mode === "served" ? () => go({ session: null, span: null, tab: "summary" }) : null;
+  const list = transport.mode === "served" ? () => go({ session: null, span: null, event: null, tab: "summary" }) : null;
 
   useKeys("Session", [
     { keys: ["/"], help: "search the whole trace", run: () => setSearching(true) },

@@ -33,7 +33,12 @@ export function Summary({ session, summary }: { session: Session; summary: Sessi
           value={shortNumber(summary.summary.totalTokens)}
           id="tokens"
           raw={summary.summary.totalTokens}
-          note={`${shortNumber(tokens.input)} in · ${shortNumber(tokens.output)} out · ${shortNumber(tokens.cacheRead + tokens.cacheWrite)} cache`}
+          note={[
+            `${shortNumber(tokens.input)} in`,
+            `${shortNumber(tokens.output)} out`,
+            ...(tokens.reasoning > 0 ? [`${shortNumber(tokens.reasoning)} reasoning`] : []),
+            `${shortNumber(tokens.cacheRead + tokens.cacheWrite)} cache`,
+          ].join(" · ")}
         />
         <Tile name="Model calls" value={number(counts.generations)} id="generations" raw={counts.generations} />
         <Tile name="Tool calls" value={number(counts.tools)} id="tools" raw={counts.tools} />
@@ -155,7 +160,7 @@ function OverTime({ summary }: { summary: SessionSummary }) {
         ? []
         : [
             { label: "input with cache", colour: "series-2", values: shown.input },
-            { label: "output", colour: "series-3", values: shown.output },
+            { label: "output with reasoning", colour: "series-3", values: shown.output },
           ],
     [shown],
   );
@@ -188,12 +193,16 @@ function sums(values: number[]): number[] {
 
 function ByModel({ summary }: { summary: SessionSummary }) {
   const most = Math.max(...summary.byModel.map((row) => totalTokens(row.tokens) ?? 0), 1);
+  const reasons = summary.byModel.some((row) => (row.tokens.reasoning ?? 0) > 0);
   if (summary.byModel.length === 0) {
     return null;
   }
   return (
     <Card title="By model">
-      <Table label="By model" head={["Model", "Calls", "Errors", "Input", "Output", "Cache", "Time", "Cost"]}>
+      <Table
+        label="By model"
+        head={["Model", "Calls", "Errors", "Input", "Output", ...(reasons ? ["Reasoning"] : []), "Cache", "Time", "Cost"]}
+      >
         {summary.byModel.map((row) => (
           <tr key={row.model}>
             <th scope="row">
@@ -205,16 +214,21 @@ function ByModel({ summary }: { summary: SessionSummary }) {
             <td class={row.errors > 0 ? "error-text" : ""}>{number(row.errors)}</td>
             <td title={number(row.tokens.input ?? 0)}>{shortNumber(row.tokens.input ?? 0)}</td>
             <td title={number(row.tokens.output ?? 0)}>{shortNumber(row.tokens.output ?? 0)}</td>
+            {reasons && <td title={number(row.tokens.reasoning ?? 0)}>{shortNumber(row.tokens.reasoning ?? 0)}</td>}
             <td title={`${number(row.tokens.cacheRead ?? 0)} read, ${number(row.tokens.cacheWrite ?? 0)} written`}>
               {shortNumber((row.tokens.cacheRead ?? 0) + (row.tokens.cacheWrite ?? 0))}
             </td>
-            <td>{duration(row.duration)}</td>
+            <td title={milliseconds(row.duration)}>{duration(row.duration)}</td>
             <td>{row.cost === 0 ? "–" : money(row.cost)}</td>
           </tr>
         ))}
       </Table>
     </Card>
   );
+}
+
+function milliseconds(value: number): string {
+  return `${number(Math.round(value))} ms`;
 }
 
 function ByTool({ summary }: { summary: SessionSummary }) {
@@ -236,7 +250,7 @@ function ByTool({ summary }: { summary: SessionSummary }) {
             <td>{number(row.calls)}</td>
             <td class={row.errors > 0 ? "error-text" : ""}>{number(row.errors)}</td>
             <td class={row.interrupted > 0 ? "interrupted-text" : ""}>{number(row.interrupted)}</td>
-            <td>{duration(row.duration)}</td>
+            <td title={milliseconds(row.duration)}>{duration(row.duration)}</td>
           </tr>
         ))}
       </Table>
@@ -273,7 +287,7 @@ function Loops({ summary }: { summary: SessionSummary }) {
       <ul class="rows">
         {summary.loops.slice(0, 50).map((loop, place) => (
           <li key={place}>
-            <SpanLink span={loop.spans[0] ?? 0}>{loop.tool}</SpanLink> <b>{number(loop.count)} times</b> in a row with the same input{" "}
+            <SpanLink span={loop.spans[0] ?? 0}>{loop.tool}</SpanLink> <b>{number(loop.count)} times</b> among ten calls with the same input{" "}
             <span class="mono two-lines">{loop.input}</span>
           </li>
         ))}
