@@ -2,12 +2,13 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 use tracewal_view::{Server, ViewError, path_of};
 
 use crate::args::View;
 use crate::failure::{Failure, Result};
-use crate::{output, stores};
+use crate::{cost, output, stores};
 
 pub(crate) fn run(folder: &Path, args: &View) -> Result<()> {
     let store = stores::open_to_look(folder)?;
@@ -17,7 +18,7 @@ pub(crate) fn run(folder: &Path, args: &View) -> Result<()> {
         let path = path_of(session.id());
         format!("#/s/{}/summary", path.strip_prefix('~').unwrap_or(&path))
     });
-    let server = Server::bind(&store, session, args.port).map_err(failure)?;
+    let server = Server::bind(&store, session, Arc::new(cost::prices()), args.port).map_err(failure)?;
     let url = format!("{}{}", server.url(), part.unwrap_or_default());
     let mut out = output::programs();
     writeln!(out, "{url}")?;
