@@ -395,3 +395,40 @@ fn a_session_named_for_a_secret_does_not_come_in() {
     assert!(renamed.starts_with("[redacted:github-token:"), "{listed}");
     nothing_is_left(&from, &finder, renamed);
 }
+
+/// OTLP as another producer writes it: a canary in everything that is text, of two sessions in one file.
+#[test]
+fn what_others_say_in_otlp_comes_in_without_secrets() {
+    let mut canaries = canaries();
+    let finder = Finder::of(&canaries);
+    let scene = Scene::new();
+    for turn in 0..canaries.len() / 16 {
+        canaries.rotate_left(16);
+        let text = |index: usize| canaries[index].text.as_str();
+        let attribute = |index: usize| object!({"key": "a", "value": {"stringValue": text(index)}});
+        let spans = |trace: usize, from: usize| {
+            let trace = format!("{:032x}", 1 + 2 * turn + trace);
+            object!([{"traceId": trace, "spanId": "00000000000000a1", "name": text(from), "kind": 3,
+                "startTimeUnixNano": "1700000000000000000", "endTimeUnixNano": "1700000001000000000",
+                "traceState": text(from + 1),
+                "attributes": [attribute(from + 2), {"key": text(from + 3), "value": {"boolValue": true}},
+                    {"key": "list", "value": {"arrayValue": {"values": [{"kvlistValue": {"values": [attribute(from + 4)]}}]}}}],
+                "events": [{"timeUnixNano": "1700000000000000001", "name": text(from + 5), "attributes": [attribute(from + 6)]}],
+                "status": {"code": 2, "message": text(from + 7)}}])
+        };
+        let file = scene.dir.path().join(format!("{turn}.json"));
+        let group = |trace: usize, from: usize| {
+            object!({"resource": {"attributes": [attribute(from)]}, "schemaUrl": text(from + 1),
+                "scopeSpans": [{"scope": {"name": text(from + 2), "version": text(from + 3)}, "spans": spans(trace, from)}]})
+        };
+        fs::write(&file, object!({"resourceSpans": [group(0, 0), group(1, 8)]}).to_string()).unwrap();
+        let path = file.to_str().unwrap();
+        run_on(&scene.dir.path().join("open"), &["import", "otlp", path]).fine();
+        let imported = json(&scene.run(&["import", "otlp", "--redact", "--json", path]).fine());
+        assert_eq!(imported.as_array().unwrap().len(), 2, "{imported}");
+    }
+    assert!(!files_with(&scene.dir.path().join("open"), &finder.needles).is_empty());
+    for row in json(&scene.run(&["ls", "--all", "--json"]).fine()).as_array().unwrap() {
+        nothing_is_left(&scene, &finder, row["sessionId"].as_str().unwrap());
+    }
+}
