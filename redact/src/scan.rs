@@ -250,7 +250,7 @@ impl Rules {
             }
             cut.retain(|(start, end, _)| {
                 let behind = whole.partition_point(|(from, _)| from < end);
-                !behind.checked_sub(1).and_then(|last| whole.get(last)).is_some_and(|(_, to)| start < to)
+                behind.checked_sub(1).and_then(|last| whole.get(last)).is_none_or(|(_, to)| to <= start)
             });
             for (start, end, rule) in cut {
                 let secret = text.get(start..end).unwrap_or_default().to_vec();
