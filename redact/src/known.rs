@@ -12,7 +12,8 @@ const COUNT_MAX: usize = 10_000;
 /// Shorter ones may be words.
 const LEN_MIN: usize = 8;
 const LEN_MAX: usize = 4096;
-/// So much of a longer one is it, where the rest has been cut off. What the keys of a vendor have in common is shorter.
+/// So much of a longer one is it, where the rest has been cut off, if there is a digit in it: what a vendor's keys have in common is shorter,
+/// or words and the name of a host.
 const BEGINNING: usize = 20;
 
 /// Secrets that have been found.
@@ -86,7 +87,9 @@ impl Known {
             let beside = secrets.iter().skip(place.saturating_sub(1)).take(2);
             let longest = beside.map(|(secret, rule)| (common(secret), *rule)).max();
             from = at.end();
-            if let Some((len, rule)) = longest {
+            if let Some((len, rule)) = longest
+                && rest.iter().take(len).any(u8::is_ascii_digit)
+            {
                 from = from.max(at.start() + len);
                 found(at.start(), from, rule);
             }
@@ -117,7 +120,12 @@ mod tests {
     #[test]
     fn what_is_cut_off_is_known_as_far_as_it_goes() {
         let one = "key-0123456789abcdefghijklmnop";
-        let known = known(&[one, "key-0123456789abcdefgh2222", "a password of words 12345"]);
+        let known = known(&[
+            one,
+            "key-0123456789abcdefgh2222",
+            "a password of words 12345",
+            "hooks.example.com/services/T01/B02",
+        ]);
         assert_eq!(cut(&known, &format!("a {}…", &one[..25])), [(2, 27, 0)]);
         assert_eq!(cut(&known, "key-0123456789abcdefgh2x"), [(0, 23, 1)]);
         // At its end, and twice without anything between.
@@ -129,5 +137,7 @@ mod tests {
         // Too short to say, and words.
         assert_eq!(cut(&known, &one[..19]), []);
         assert_eq!(cut(&known, "a password of words 1234"), []);
+        assert_eq!(cut(&known, "hooks.example.com/services/T"), []);
+        assert_eq!(cut(&known, "hooks.example.com/services/T01/B"), [(0, 32, 3)]);
     }
 }
