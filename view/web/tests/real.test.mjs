@@ -131,12 +131,12 @@ describe("real sessions", { skip: DATA === null ? "SKIPPED: there is no ../share
       assert.deepEqual(sortedBy(tools, "tool"), sortedBy(counted.byTool, "tool"), `${session}: by tool`);
       compared += models.length * 4 + tools.length * 2;
       if (counted.tokens > 0) {
-        const { input, output, cacheRead, cacheWrite } = counted.classes;
+        const { input, output, reasoning, cacheRead, cacheWrite } = counted.classes;
         const [, shownInput, shownOutput] = /input with cache reaches ([0-9,]+), output reaches ([0-9,]+)/.exec(
           shown.charts.find((label) => label.startsWith("Tokens")),
         );
         assert.equal(Number(shownInput.replaceAll(",", "")), input + cacheRead + cacheWrite, `${session}: input over time`);
-        assert.equal(Number(shownOutput.replaceAll(",", "")), output, `${session}: output over time`);
+        assert.equal(Number(shownOutput.replaceAll(",", "")), output + reasoning, `${session}: output over time`);
         compared += 2;
       }
       const commands = shown.titles.map((title) => /^Commands \(([0-9,]+)\)$/.exec(title)).find(Boolean);
