@@ -297,6 +297,26 @@ fn what_a_session_does_not_say_is_estimated_and_said_to_be() {
     let of = |id: &str| listed.as_array().unwrap().iter().find(|one| one["sessionId"] == id).unwrap();
     assert_eq!(of("silent")["costEstimated"], 6.0, "all of it at the price of the session's model");
     assert_eq!(of("says").get("costEstimated"), None);
+    // The page says the same, in its list as `ls`, and in what it says of a session as `show`.
+    let document = |session: &str, path: &str| {
+        let page = priced(&scene, &["export", "html", session]).fine();
+        let (_, behind) = page.split_once(&format!("id=\"d:api/{path}\">")).unwrap();
+        json(behind.split_once("</script>").unwrap().0)
+    };
+    let row = document("silent", "sessions")["sessions"][0].clone();
+    assert_eq!((&row["cost"], &row["costEstimated"]), (&value!(6.0), &value!(true)));
+    let summary = document("silent", "s/~silent/summary");
+    assert_eq!(summary["estimate"], value!({"dollars": 3.0, "unpriced": ["nobody's"]}));
+    let models = summary["byModel"].as_array().unwrap().iter();
+    let models: Vec<_> = models.map(|of| (&of["model"], &of["costEstimated"])).collect();
+    assert_eq!(models, [(&value!("mine"), &value!(3.0)), (&value!("nobody's"), &Value::Null)]);
+    for says in ["says", "free"] {
+        let summary = document(says, &format!("s/~{says}/summary"));
+        assert_eq!(
+            (&summary["estimate"], &summary["byModel"][0]["costEstimated"]),
+            (&Value::Null, &Value::Null)
+        );
+    }
     // The view is a function of the log alone.
     assert_eq!(priced(&scene, &["show", "silent", "--json"]).fine(), view);
 }

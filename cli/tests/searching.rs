@@ -70,6 +70,7 @@ fn prompts_inputs_outputs_and_errors_are_found() {
     let shown = scene.run(&["search", "exit status"]).fine();
     assert!(shown.contains("tool bash message") && shown.contains("exit status 2"), "{shown}");
     assert!(shown.contains("1 hit in 1 session") && shown.contains("tracewal show one"), "{shown}");
+    assert!(shown.contains("tracewal view one opens it"), "{shown}");
 }
 
 #[test]

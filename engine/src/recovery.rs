@@ -509,7 +509,7 @@ fn age(path: &Path) -> Duration {
     modified.and_then(|at| at.elapsed().ok()).unwrap_or_default()
 }
 
-/// Removes what is nobody's: half-made sessions and entries of dead writers, and the trash.
+/// Removes what is nobody's: half-made sessions and entries of dead writers, the trash, and locks of sessions that have gone.
 fn clear_away(store: &Store, clearing: Clearing) -> Result<()> {
     let (layout, disk) = (&store.0.layout, store.disk());
     let here = store.0.identity();
@@ -557,6 +557,18 @@ fn clear_away(store: &Store, clearing: Clearing) -> Result<()> {
     }
     for name in names(&layout.trash(), |_| true)? {
         let _ = disk.remove_dir_all(&layout.trash().join(name));
+    }
+    clear_locks(layout)
+}
+
+/// Removes the locks that somebody who was killed left of a session that is not there any more: they are called as it was, which may be
+/// what it was removed for.
+fn clear_locks(layout: &Layout) -> Result<()> {
+    for lock in names(&layout.locks(), |name| name.ends_with(".owner") || name.ends_with(".view"))? {
+        if lock.rsplit_once('.').is_some_and(|(name, _)| !layout.session(name).exists()) {
+            // One that is given up removes its file; one that somebody holds is his.
+            let _ = ShortLock::try_acquire(&layout.locks().join(lock));
+        }
     }
     Ok(())
 }

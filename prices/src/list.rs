@@ -50,7 +50,7 @@ pub struct Entry {
 }
 
 /// Prices by model.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Prices(BTreeMap<String, Entry>);
 
 /// The list as it is written. An own list may have its models without a group.

@@ -237,6 +237,26 @@ impl Rules {
             custom.find(text, &mut |start, end| push(start, end, *rule));
         }
         known.find(text, &mut |start, end, rule| push(start, end, rule));
+        let mut cut = Vec::new();
+        known.find_cut(text, &mut |start, end, rule| cut.push((start, end, rule)));
+        if !cut.is_empty() {
+            // Where one that is whole stands, that is what it is. By their beginnings, each with the furthest end so far.
+            let mut whole: Vec<_> = hits.iter().skip(before).map(|hit| (hit.start, hit.end)).collect();
+            whole.sort_unstable();
+            let mut furthest = 0;
+            for (_, end) in &mut whole {
+                furthest = furthest.max(*end);
+                *end = furthest;
+            }
+            cut.retain(|(start, end, _)| {
+                let behind = whole.partition_point(|(from, _)| from < end);
+                behind.checked_sub(1).and_then(|last| whole.get(last)).is_none_or(|(_, to)| to <= start)
+            });
+            for (start, end, rule) in cut {
+                let secret = text.get(start..end).unwrap_or_default().to_vec();
+                hits.push(Hit { start, end, rule, secret, is_number: false });
+            }
+        }
         if hits.len() > before {
             let markers = marker::markers(text, &self.markers);
             let is_free =

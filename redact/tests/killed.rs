@@ -14,7 +14,7 @@ use std::sync::{Arc, LazyLock};
 use support::files_with;
 use tracewal::disk::{Gate, Step};
 use tracewal::event::{Note, Payload, SpanText, Text};
-use tracewal::{Compaction, Item, Original, Reading, Store};
+use tracewal::{Compaction, Item, Original, Reading, SessionName, Store};
 use tracewal_redact::{Act, Key, Rules, redact};
 
 const FOLDER: &str = "TRACEWAL_KILLED_FOLDER";
@@ -38,11 +38,16 @@ fn secrets() -> Vec<String> {
     vec![format!("ghp_{}", "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF3hJ6".to_owned()), "hunter2-and-more".to_owned()]
 }
 
+/// The ids of sessions that are redacted: one that stays as it is, and one that holds a secret, so that the session gets another.
+fn ids() -> [String; 2] {
+    ["s".to_owned(), format!("about {}", secrets()[0])]
+}
+
 /// A store with a session that holds secrets, and a listing that shows them.
-fn made(folder: &Path) -> Store {
+fn made(folder: &Path, id: &str) -> Store {
     let store = tracewal::options_with(Compaction::OnDemand).open(folder).unwrap();
     let [token, password] = secrets().try_into().unwrap();
-    let session = store.session("s").title(format!("use {token}")).start().unwrap();
+    let session = store.session(id).title(format!("use {token}")).start().unwrap();
     let data = format!(r#"{{"password":"{password}","n":1}}"#);
     session.append(Note { data: Some(Payload::json(&data)), ..Note::new("n") }).unwrap();
     for piece in [&token[..9], &token[9..]] {
@@ -53,9 +58,15 @@ fn made(folder: &Path) -> Store {
     store
 }
 
+/// The session of a store that has one.
+fn only(store: &Store) -> SessionName {
+    let [session] = store.sessions().unwrap().try_into().unwrap();
+    session
+}
+
 /// The bodies of all events, as text.
-fn bodies(store: &Store) -> Vec<String> {
-    let mut log = store.read(&store.find("s").unwrap(), Reading::Whole).unwrap();
+fn bodies(store: &Store, session: &SessionName) -> Vec<String> {
+    let mut log = store.read(session, Reading::Whole).unwrap();
     let mut bodies = Vec::new();
     while let Some(item) = log.next().unwrap() {
         match item {
@@ -67,10 +78,13 @@ fn bodies(store: &Store) -> Vec<String> {
     bodies
 }
 
-fn redacted(store: &Store, original: Original) -> tracewal::Result<tracewal_redact::Outcome> {
+/// Redacts every session, as `tracewal redact --all` does.
+fn redacted(store: &Store, original: Original) -> tracewal::Result<Vec<tracewal_redact::Outcome>> {
     static RULES: LazyLock<Rules> = LazyLock::new(|| Rules::new(false, None).unwrap());
     let key = Key::of_store(store.path()).unwrap();
-    let done = redact(store, &store.find("s").unwrap(), &RULES, &key, Act::Rewrite(original), false)?;
+    let sessions = store.sessions()?;
+    let redact = |session| redact(store, session, &RULES, &key, Act::Rewrite(original), false);
+    let done = sessions.iter().map(redact).collect::<tracewal::Result<_>>()?;
     store.index().purge()?;
     Ok(done)
 }
@@ -81,21 +95,26 @@ fn open_at(folder: &Path, step: u64, act: fn() -> io::Result<()>) -> (Store, Arc
     (options.open(folder).unwrap(), gate)
 }
 
-/// Whatever was done to it, the log is one of the two, whole, and redacting again takes what is left.
+/// Whatever was done to it, the log is one of the two, whole, and redacting again takes what is left. Under another id there may be both.
 fn check(folder: &Path, whole: &[Vec<String>; 2], what: &str) {
     let store = tracewal::options_with(Compaction::OnDemand).open(folder).unwrap();
-    let now = bodies(&store);
-    assert!(whole.contains(&now), "{what}: {now:?}");
-    assert_eq!(store.verify(&store.find("s").unwrap()).unwrap(), [], "{what}");
+    let sessions = store.sessions().unwrap();
+    assert!(!sessions.is_empty(), "{what}");
+    for session in sessions {
+        let now = bodies(&store, &session);
+        assert!(whole.contains(&now), "{what}: {now:?}");
+        assert_eq!(store.verify(&session).unwrap(), [], "{what}");
+    }
     redacted(&store, Original::Delete).unwrap();
-    assert_eq!(bodies(&store), whole[1], "{what}");
+    let session = only(&store);
+    assert_eq!(bodies(&store, &session), whole[1], "{what}");
     assert_eq!(files_with(folder, &secrets()), [""; 0], "{what}");
-    let view = std::fs::read_to_string(store.view(&store.find("s").unwrap())).unwrap();
+    let view = std::fs::read_to_string(store.view(&session)).unwrap();
     assert!(view.contains("use [redacted:github-token:"), "{what}");
     let names: Vec<_> = std::fs::read_dir(folder.join("sessions")).unwrap().collect();
     assert_eq!(names.len(), 1, "{what}: {names:?}");
     // Once more changes nothing.
-    let again = redacted(&store, Original::Delete).unwrap();
+    let again = redacted(&store, Original::Delete).unwrap().remove(0);
     assert!(!again.changed && again.counts.is_empty() && again.removed == 0, "{what}: {again:?}");
 }
 
@@ -108,24 +127,24 @@ fn copy(of: &Path) -> tempfile::TempDir {
 }
 
 /// A store, what its session holds, and what it holds when it has been redacted, under the same key.
-fn prepared() -> (tempfile::TempDir, [Vec<String>; 2]) {
+fn prepared(id: &str) -> (tempfile::TempDir, [Vec<String>; 2]) {
     let folder = tempfile::tempdir().unwrap();
-    let store = made(folder.path());
-    let before = bodies(&store);
+    let store = made(folder.path(), id);
+    let before = bodies(&store, &only(&store));
     Key::of_store(folder.path()).unwrap();
     drop(store);
     let other = copy(folder.path());
     let store = tracewal::options_with(Compaction::OnDemand).open(other.path()).unwrap();
     redacted(&store, Original::Delete).unwrap();
-    let after = bodies(&store);
+    let after = bodies(&store, &only(&store));
     assert_ne!(before, after);
     (folder, [before, after])
 }
 
 #[test]
 fn killed_before_any_step_the_log_is_the_old_one_or_the_new_one() {
-    let (folder, whole) = prepared();
-    for original in [Original::Keep, Original::Delete] {
+    for (id, original) in ids().iter().flat_map(|id| [(id, Original::Keep), (id, Original::Delete)]) {
+        let (folder, whole) = prepared(id);
         for step in 0.. {
             let folder = copy(folder.path());
             let status = Command::new(std::env::current_exe().unwrap())
@@ -135,7 +154,7 @@ fn killed_before_any_step_the_log_is_the_old_one_or_the_new_one() {
                 .stdout(std::process::Stdio::null())
                 .status()
                 .unwrap();
-            check(folder.path(), &whole, &format!("{original:?}, killed before step {step}"));
+            check(folder.path(), &whole, &format!("{id}, {original:?}, killed before step {step}"));
             if status.success() {
                 assert!(step > 25, "only {step} steps: they do not pass the door any more");
                 break;
@@ -161,7 +180,13 @@ fn child_entry() {
 
 #[test]
 fn a_step_that_fails_leaves_the_log_whole() {
-    let (folder, whole) = prepared();
+    for id in ids() {
+        failing_at_every_step(&id);
+    }
+}
+
+fn failing_at_every_step(id: &str) {
+    let (folder, whole) = prepared(id);
     for step in 0.. {
         let folder = copy(folder.path());
         let gate = {
@@ -177,7 +202,7 @@ fn a_step_that_fails_leaves_the_log_whole() {
             }
             gate
         };
-        check(folder.path(), &whole, &format!("step {step} failed"));
+        check(folder.path(), &whole, &format!("{id}, step {step} failed"));
         if gate.count.load(Ordering::SeqCst) <= step {
             break;
         }

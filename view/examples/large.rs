@@ -8,6 +8,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::Value;
@@ -62,7 +63,7 @@ fn record(folder: &Path, spans: usize, megabytes: usize) {
 
 fn serve(folder: &Path) {
     let store = tracewal::options().open(folder).unwrap();
-    let server = tracewal_view::Server::bind(&store, None, 0).unwrap();
+    let server = tracewal_view::Server::bind(&store, None, Arc::default(), 0).unwrap();
     println!("{}", server.url());
     server.run().unwrap();
 }
@@ -71,7 +72,7 @@ fn html(folder: &Path, file: &Path) {
     let store = tracewal::options().open(folder).unwrap();
     let session = store.find("large").unwrap();
     let mut out = std::io::BufWriter::new(std::fs::File::create(file).unwrap());
-    tracewal_view::write_html(&store, &session, &mut out).unwrap();
+    tracewal_view::write_html(&store, &session, &Arc::default(), &mut out).unwrap();
     out.flush().unwrap();
     println!("{}", memory("self"));
 }

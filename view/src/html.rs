@@ -6,12 +6,14 @@
 //! stands in the policy at the top.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 use tracewal::{SessionName, Store};
+use tracewal_prices::Prices;
 
 use crate::assets::{PAGE, SCRIPT, STYLE};
 use crate::error::{Result, ViewError};
@@ -55,8 +57,13 @@ pub fn path_of(id: &str) -> String {
 ///
 /// # Errors
 /// What reading the log or writing met; what has been written until then is not a whole page.
-pub fn write_html(store: &Store, session: &SessionName, out: &mut impl Write) -> Result<()> {
-    let mut trace = Trace::open(store, session)?;
+pub fn write_html(
+    store: &Store,
+    session: &SessionName,
+    prices: &Arc<Prices>,
+    out: &mut impl Write,
+) -> Result<()> {
+    let mut trace = Trace::open(store, session, prices)?;
     let page = Page::of(PAGE.bytes).ok_or_else(|| ViewError::no("place for the data in the page"))?;
     let mut file = File { out };
     let title = trace.summary().metadata.title.as_deref().unwrap_or(session.id()).to_owned();

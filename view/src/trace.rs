@@ -8,6 +8,7 @@ use tracewal::fold::{Fold, Summary};
 use tracewal::{Log, Reading, SessionName, Status, Store};
 use tracewal_compact::Spans;
 use tracewal_format::index::FilesStamp;
+use tracewal_prices::Prices;
 
 use crate::error::{Result, ViewError};
 use crate::index::Index;
@@ -23,6 +24,8 @@ pub struct Trace {
     pub(crate) index: Index,
     pub(crate) spans: Spans,
     pub(crate) skeleton: Skeleton,
+    /// For what does not say itself what it cost.
+    pub(crate) prices: Arc<Prices>,
     /// A writer that lives had the session open, before the log was read for the last time.
     is_live: bool,
     /// The log's files, before it was read for the last time; for a session that nobody has open.
@@ -140,11 +143,12 @@ impl Anew {
 }
 
 impl Trace {
-    /// Reads a session's log to its end. The crash of a writer that died is recorded, if the store may be written.
+    /// Reads a session's log to its end. The crash of a writer that died is recorded, if the store may be written. What costs are estimated
+    /// by are these prices.
     ///
     /// # Errors
     /// When the log can't be read.
-    pub fn open(store: &Store, session: &SessionName) -> Result<Self> {
+    pub fn open(store: &Store, session: &SessionName, prices: &Arc<Prices>) -> Result<Self> {
         let is_live = store.is_live(session);
         let anew = Anew { store: store.clone(), session: session.clone(), is_live };
         let ReadAnew { log, fold, index, is_live, files } = anew.read()?;
@@ -157,6 +161,7 @@ impl Trace {
             index,
             spans,
             skeleton: Skeleton::default(),
+            prices: Arc::clone(prices),
             is_live,
             files,
             version: 1,

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::process::Command;
+use std::sync::Arc;
 
 use serde_json::Value;
 use tracewal::event::{Note, SpanAttributes, SpanEnded, SpanStarted, SpanStatus, SpanText, Text};
@@ -91,7 +92,7 @@ fn documents(trace: &mut Trace) -> Vec<Value> {
 fn compare(store: &Store, trace: &mut Trace, seed: u64) {
     let changed = trace.catch_up().unwrap();
     let session = store.find("s").unwrap();
-    let mut fresh = Trace::open(store, &session).unwrap();
+    let mut fresh = Trace::open(store, &session, &Arc::default()).unwrap();
     let (followed, read) = (documents(trace), documents(&mut fresh));
     assert_eq!(followed.len(), read.len(), "seed {seed}");
     for (followed, read) in followed.iter().zip(&read) {
@@ -113,7 +114,7 @@ fn what_was_followed_is_what_is_read() {
         let store = options().open(folder.path()).unwrap();
         let start = || store.session("s").title("t").prompt("p").resume();
         let mut session = store.session("s").title("t").prompt("p").start().unwrap();
-        let mut trace = Trace::open(&store, &store.find("s").unwrap()).unwrap();
+        let mut trace = Trace::open(&store, &store.find("s").unwrap(), &Arc::default()).unwrap();
         for _ in 0..12 {
             (0..random.below(25)).for_each(|_| append(&session, &mut random));
             match random.below(12) {
@@ -158,7 +159,7 @@ fn a_crash_that_cannot_be_recorded_is_shown_all_the_same() {
     let died = Command::new(this).args(["--exact", name]).env(DIES, folder.path()).output().unwrap();
     assert!(!died.status.success(), "{died:?}");
     let read = options().access(Access::Read).open(folder.path()).unwrap();
-    let mut trace = Trace::open(&read, &read.find("s").unwrap()).unwrap();
+    let mut trace = Trace::open(&read, &read.find("s").unwrap(), &Arc::default()).unwrap();
     assert_eq!((trace.status(), trace.is_unrecorded_crash(), trace.is_live()), ("crashed", true, false));
     let summary: Value = serde_json::from_slice(&trace.summary_document().unwrap()).unwrap();
     assert_eq!(summary["crash"]["open"], serde_json::json!([1]));
@@ -169,7 +170,7 @@ fn a_crash_that_cannot_be_recorded_is_shown_all_the_same() {
     assert_eq!((summary["status"].as_str(), summary["writer"].as_str()), (Some("crashed"), Some("dead")));
     // Where it may be written, it is recorded, and who only reads sees that.
     let written = options().recover(false).open(folder.path()).unwrap();
-    let other = Trace::open(&written, &written.find("s").unwrap()).unwrap();
+    let other = Trace::open(&written, &written.find("s").unwrap(), &Arc::default()).unwrap();
     assert_eq!((other.status(), other.is_unrecorded_crash()), ("crashed", false));
     assert!(trace.catch_up().unwrap());
     assert_eq!((trace.status(), trace.is_unrecorded_crash()), ("crashed", false));

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tempfile::NamedTempFile;
 use tracewal::{SessionName, Store};
@@ -13,7 +14,7 @@ use crate::account::{Account, reading, written};
 use crate::args::{Export, ExportFormat};
 use crate::failure::{Failure, Result};
 use crate::redaction::Redaction;
-use crate::{output, stores};
+use crate::{cost, output, stores};
 
 pub(crate) fn run(folder: &Path, args: &Export) -> Result<()> {
     let store = stores::open_to_look(folder)?;
@@ -68,7 +69,8 @@ fn known(format: ExportFormat) -> Option<Format> {
 
 fn write(store: &Store, session: &SessionName, format: ExportFormat, out: &mut impl Write) -> Result<()> {
     if format == ExportFormat::Html {
-        return tracewal_view::write_html(store, session, out).map_err(view::failure);
+        return tracewal_view::write_html(store, session, &Arc::new(cost::prices()), out)
+            .map_err(view::failure);
     }
     let Some(format) = known(format) else {
         let mut log = store.read(session, reading(store.is_live(session)))?;

@@ -93,12 +93,14 @@ fn one(
     act: Act,
     args: &Redact,
 ) -> Result<Counts> {
-    let done = tracewal_redact::redact(store, session, rules, key, act, args.list)?;
+    let done = tracewal_redact::redact(store, session, rules, key, act, args.list);
     if act != Act::Tell {
+        // Also when it failed: the log may be another one already, and only its view not be there yet.
         for forget in DERIVED {
             forget(store, session)?;
         }
     }
+    let done = done?;
     let shown = tracewal_redact::redacted_id(rules, key, session.id());
     let id = shown.as_deref().unwrap_or(session.id());
     if args.json.json {

@@ -213,7 +213,10 @@ impl Results {
         )?;
         if let Some(first) = &self.first {
             let id = text::one_line(first);
-            writeln!(self.out, "{DIM}tracewal show {id} shows the first of them{DIM:#}")?;
+            writeln!(
+                self.out,
+                "{DIM}tracewal show {id} shows the first of them, and tracewal view {id} opens it in a browser{DIM:#}"
+            )?;
         }
         self.out.flush()?;
         outcome

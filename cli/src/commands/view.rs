@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{BufReader, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -13,7 +14,7 @@ use tracewal_view::{Server, ViewError, path_of};
 use super::import_format;
 use crate::args::View;
 use crate::failure::{Failure, Result};
-use crate::{output, stores, text};
+use crate::{cost, output, stores, text};
 
 pub(crate) fn run(folder: &Path, args: &View) -> Result<()> {
     let Looked { store, session, temporary } = looked_at(folder, args.session.as_deref())?;
@@ -22,7 +23,7 @@ pub(crate) fn run(folder: &Path, args: &View) -> Result<()> {
         let path = path_of(session.id());
         format!("#/s/{}/summary", path.strip_prefix('~').unwrap_or(&path))
     });
-    let server = Server::bind(&store, session, args.port).map_err(failure)?;
+    let server = Server::bind(&store, session, Arc::new(cost::prices()), args.port).map_err(failure)?;
     let url = format!("{}{}", server.url(), part.unwrap_or_default());
     let mut out = output::programs();
     writeln!(out, "{url}")?;

@@ -27,12 +27,13 @@ impl Index<'_> {
             return Ok(());
         }
         match ShortLock::try_acquire(&self.store.0.layout.index_lock())? {
-            Some(_lock) => self.merge_all(),
+            Some(_lock) => self.merge_all(Gone::AsSaid),
             None => Ok(()),
         }
     }
 
-    /// Merges, and waits for whoever is at it: afterwards no file holds a record of a session in place of which another has been added.
+    /// Merges, and waits for whoever is at it: afterwards no file holds a record of a session in place of which another has been added, or
+    /// of one that is not there any more, also where who removed it was killed before he could say so.
     ///
     /// # Errors
     /// As [`merge`](Self::merge).
@@ -41,27 +42,31 @@ impl Index<'_> {
             return Ok(());
         }
         let _lock = ShortLock::acquire(self.store.disk(), &self.store.0.layout.index_lock())?;
-        self.merge_all()
+        if self.base().exists() {
+            // What is in the base goes through a merge, although there may be nothing to be merged into it.
+            self.store.disk().append(&self.tail(), &[])?;
+        }
+        self.merge_all(Gone::LookedFor)
     }
 
-    fn merge_all(&self) -> Result<()> {
+    fn merge_all(&self, gone: Gone) -> Result<()> {
         if self.old().exists() {
-            self.merge_old()?;
+            self.merge_old(gone)?;
         }
         match self.store.disk().rename(&self.tail(), &self.old()) {
             Err(error) if error.is_not_found() => return Ok(()),
             other => other?,
         }
-        self.merge_old()
+        self.merge_old(gone)
     }
 
     /// The new base is whole before it has its name, and the old tail goes when it has.
-    fn merge_old(&self) -> Result<()> {
+    fn merge_old(&self, gone: Gone) -> Result<()> {
         let disk = self.store.disk();
         let temporary = self.folder.join("base.tmp");
         let old = File::open(self.old()).map_err(|e| Error::io("open", &self.old(), e))?;
-        let parts =
-            Parts::of(File::open(self.base()).ok(), old, |name| self.store.0.layout.session(name).exists());
+        let exists = |name: &str| self.store.0.layout.session(name).exists();
+        let parts = Parts::of(File::open(self.base()).ok(), old, gone, exists);
         let written = disk.create(&temporary).and_then(|file| {
             disk.before(Step::Write(&temporary))
                 .and_then(|()| parts.write(&file))
@@ -76,6 +81,15 @@ impl Index<'_> {
     }
 }
 
+/// How it is known that a session has gone.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Gone {
+    /// A record says so.
+    AsSaid,
+    /// There is no folder of it.
+    LookedFor,
+}
+
 /// What goes into a new base.
 struct Parts {
     base: Option<Base>,
@@ -87,7 +101,7 @@ struct Parts {
 }
 
 impl Parts {
-    fn of(base: Option<File>, old: File, exists: impl Fn(&str) -> bool) -> Self {
+    fn of(base: Option<File>, old: File, gone: Gone, exists: impl Fn(&str) -> bool) -> Self {
         let was_there = base.is_some();
         let base = base.and_then(Base::open);
         let mut tail = Tail::behind(base.as_ref(), was_there);
@@ -99,12 +113,15 @@ impl Parts {
             let record = base.as_ref().and_then(|base| base.record_in(&key, &mut window));
             match record.and_then(Frame::name_in) {
                 Some(name) if recent.contains_key(name) => {}
+                Some(name) if gone == Gone::LookedFor && !exists(name) => {}
                 Some(_) => keys.push(key),
                 None => is_damaged = true,
             }
         }
         // Of what has gone nothing is left to be said.
-        recent.retain(|name, frame| !matches!(frame, Frame::Unknown(_)) || exists(name));
+        recent.retain(|name, frame| {
+            (gone == Gone::AsSaid && !matches!(frame, Frame::Unknown(_))) || exists(name)
+        });
         let recent = sorted(recent);
         // What a damaged place said is lost here: then nothing says that the index is complete.
         let mark = mark.filter(|_| !is_damaged).map(|mark| Mark { base: 0, ..mark });

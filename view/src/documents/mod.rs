@@ -4,6 +4,7 @@
 //! stand in one file.
 
 mod chat;
+mod cost;
 pub(crate) mod entries;
 mod find;
 mod path;

@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 use tracewal::{Damaged, Listed, Listing, Loss, SessionName, Store};
+use tracewal_prices::Prices;
 
-use super::{Classes, Ms};
+use super::{Classes, Ms, cost};
 use crate::error::{Result, ViewError};
 use crate::text::prefix;
 use crate::trace::Trace;
@@ -38,6 +39,9 @@ pub struct SessionRow {
     pub duration: Option<Ms64>,
     /// US dollars.
     pub cost: Option<f64>,
+    /// That is no more than an estimate, from the tokens and the model.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub cost_estimated: bool,
     /// Tokens of all spans.
     pub tokens: Classes,
     /// How many spans it has.
@@ -87,6 +91,15 @@ impl Trace {
             }
         }
         let tokens = &summary.tokens;
+        let used = Classes::from([
+            tokens.input,
+            tokens.output,
+            tokens.reasoning,
+            tokens.cache_read,
+            tokens.cache_write,
+        ]);
+        let estimated =
+            cost::of_list(&self.prices, summary.total_cost, summary.metadata.model.as_deref(), used);
         let ns = |ns: i128| Ms64(i64::try_from(ns).unwrap_or(i64::MAX));
         SessionRow {
             id: self.session.id().to_owned(),
@@ -99,14 +112,9 @@ impl Trace {
             started_at: known.then_some(Ms64(summary.started_at.as_ns_i64())),
             ended_at: known.then_some(Ms64(summary.ended_at.as_ns_i64())),
             duration: known.then_some(ns(summary.duration_ns())),
-            cost: known.then_some(summary.total_cost),
-            tokens: Classes::from([
-                tokens.input,
-                tokens.output,
-                tokens.reasoning,
-                tokens.cache_read,
-                tokens.cache_write,
-            ]),
+            cost: known.then_some(estimated.unwrap_or(summary.total_cost)),
+            cost_estimated: known && estimated.is_some(),
+            tokens: used,
             spans: summary.spans,
             generations: summary.generations,
             tools: summary.tool_calls,
@@ -136,17 +144,22 @@ impl SessionRow {
 ///
 /// # Errors
 /// When the store's folder can't be read.
-pub(crate) fn rows(store: &Store, of_log: impl Fn(&SessionName) -> SessionRow) -> Result<Vec<SessionRow>> {
+pub(crate) fn rows(
+    store: &Store,
+    prices: &Prices,
+    of_log: impl Fn(&SessionName) -> SessionRow,
+) -> Result<Vec<SessionRow>> {
     let listing = Listing::of(store)?;
-    Ok(match rows_of(store, &listing, &of_log) {
+    Ok(match rows_of(store, prices, &listing, &of_log) {
         Ok(rows) => rows,
         // A part of the index was damaged; this one looks at every session.
-        Err(Damaged) => rows_of(store, &Listing::thorough(store)?, &of_log).unwrap_or_default(),
+        Err(Damaged) => rows_of(store, prices, &Listing::thorough(store)?, &of_log).unwrap_or_default(),
     })
 }
 
 fn rows_of(
     store: &Store,
+    prices: &Prices,
     listing: &Listing,
     of_log: &impl Fn(&SessionName) -> SessionRow,
 ) -> std::result::Result<Vec<SessionRow>, Damaged> {
@@ -154,16 +167,17 @@ fn rows_of(
     listed
         .map(|listed| {
             Ok(match listed? {
-                Listed::Row(row) => of_index(&row),
+                Listed::Row(row) => of_index(&row, prices),
                 Listed::Log(session) => of_log(&session),
             })
         })
         .collect()
 }
 
-fn of_index(row: &tracewal::Row) -> SessionRow {
+fn of_index(row: &tracewal::Row, prices: &Prices) -> SessionRow {
     let known = !row.is_unreadable;
     let short = |text: &Option<String>| text.as_deref().map(|text| prefix(text, TEXT_MAX).to_owned());
+    let estimated = cost::of_list(prices, row.cost, row.model.as_deref(), row.tokens.into());
     let (started_at, ended_at) = (row.started_at.as_ns_i64(), row.ended_at.as_ns_i64());
     SessionRow {
         id: row.id.clone(),
@@ -176,8 +190,9 @@ fn of_index(row: &tracewal::Row) -> SessionRow {
         started_at: known.then_some(Ms64(started_at)),
         ended_at: known.then_some(Ms64(ended_at)),
         duration: known.then_some(Ms64(ended_at.saturating_sub(started_at).max(0))),
-        cost: known.then_some(row.cost),
-        tokens: Classes::from(row.tokens),
+        cost: known.then_some(estimated.unwrap_or(row.cost)),
+        cost_estimated: known && estimated.is_some(),
+        tokens: row.tokens.into(),
         spans: row.spans,
         generations: row.generations,
         tools: row.tool_calls,

@@ -5,6 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use serde::Serialize;
 use tracewal_compact::ToolUses;
 use tracewal_format::event::SpanKind;
+use tracewal_prices::Bill;
 
 use super::{Classes, Ms};
 use crate::index::row::Row;
@@ -25,13 +26,18 @@ const WINDOW: usize = 10;
 const LOOPS: usize = 100;
 
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct OfModel {
     pub(super) model: String,
     calls: u64,
     errors: u64,
     tokens: Classes,
     cost: f64,
+    /// US dollars, where the session does not say itself what it cost.
+    cost_estimated: Option<f64>,
     duration: Ms,
+    #[serde(skip)]
+    bill: Bill,
 }
 
 #[derive(Debug, Serialize)]
@@ -80,7 +86,7 @@ pub(super) struct Counts {
 
 impl Trace {
     /// The spans without the root, in the order of the document.
-    fn others(&self) -> impl Iterator<Item = (usize, &Bar, Row)> {
+    pub(super) fn others(&self) -> impl Iterator<Item = (usize, &Bar, Row)> {
         let bars = self.skeleton.bars().iter().enumerate().skip(1);
         bars.map(|(index, bar)| (index, bar, self.index.row(bar.number)))
     }
@@ -135,7 +141,9 @@ impl Trace {
                     errors: 0,
                     tokens: Classes::default(),
                     cost: 0.0,
+                    cost_estimated: None,
                     duration: Ms(0),
+                    bill: Bill::default(),
                 });
                 all.len() - 1
             });
@@ -148,7 +156,11 @@ impl Trace {
             if let Some(usage) = usage {
                 of.tokens = of.tokens.plus(usage.tokens.unwrap_or_default().into());
                 of.cost += usage.cost.unwrap_or(0.0);
+                let _ = self.add_to(&mut of.bill, &row);
             }
+        }
+        if !self.says_cost() {
+            all.iter_mut().for_each(|of| of.cost_estimated = of.bill.dollars());
         }
         all
     }

@@ -10,6 +10,7 @@ use tracewal::incident::{Incident, advice_sentence, sentence};
 use tracewal::{Status, Time};
 use tracewal_compact::{metadata_json, rest_json};
 
+use super::cost::Estimate;
 use super::entries::{Gap, GapPlace};
 use super::path::critical_path;
 use super::rows::Short;
@@ -63,6 +64,7 @@ struct Document<'a> {
     lost: Vec<Gap>,
     lost_events: u64,
     counts: Counts,
+    estimate: Option<Estimate>,
     by_model: Vec<OfModel>,
     by_tool: Vec<OfTool>,
     errors: Vec<Failed>,
@@ -204,6 +206,7 @@ impl Trace {
             crash: self.crash(),
             lost: self.lost(),
             lost_events: losses().fold(0, |sum, (first, last)| sum.saturating_add(last - first + 1)),
+            estimate: self.estimate(),
             by_model: self.by_model(),
             by_tool: self.by_tool(),
             errors,

@@ -23,6 +23,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use tracewal::{SessionName, Store};
+use tracewal_prices::Prices;
 
 use crate::error::{Result, ViewError};
 use gate::Gate;
@@ -49,11 +50,11 @@ struct Shared {
 const THREADS: usize = 6;
 
 impl Server {
-    /// Listens on the loopback interface, for this machine alone. Port 0: any that is free.
+    /// Listens on the loopback interface, for this machine alone. Port 0: any that is free. Costs are estimated by these prices.
     ///
     /// # Errors
     /// When the port is taken, or nothing random can be had.
-    pub fn bind(store: &Store, session: Option<SessionName>, port: u16) -> Result<Self> {
+    pub fn bind(store: &Store, session: Option<SessionName>, prices: Arc<Prices>, port: u16) -> Result<Self> {
         let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         let listener = listener.map_err(ViewError::Listen)?;
         listener.set_nonblocking(true).map_err(ViewError::Listen)?;
@@ -65,7 +66,7 @@ impl Server {
             .max_blocking_threads(THREADS)
             .build()
             .map_err(ViewError::Listen)?;
-        let shared = Arc::new(Shared { gate, shelf: Shelf::new(store.clone()), session });
+        let shared = Arc::new(Shared { gate, shelf: Shelf::new(store.clone(), prices), session });
         Ok(Server { listener, shared, runtime })
     }
 

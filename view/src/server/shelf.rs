@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tracewal::{SessionName, Store};
+use tracewal_prices::Prices;
 
 use crate::documents::SessionRow;
 use crate::documents::sessions;
@@ -24,6 +25,7 @@ pub(super) type Shared = Arc<Mutex<Trace>>;
 #[derive(Debug)]
 pub(super) struct Shelf {
     store: Store,
+    prices: Arc<Prices>,
     traces: Mutex<Traces>,
     listed: Mutex<Listed>,
 }
@@ -56,8 +58,8 @@ pub(super) struct ListChange {
 }
 
 impl Shelf {
-    pub(super) fn new(store: Store) -> Self {
-        Shelf { store, traces: Mutex::default(), listed: Mutex::default() }
+    pub(super) fn new(store: Store, prices: Arc<Prices>) -> Self {
+        Shelf { store, prices, traces: Mutex::default(), listed: Mutex::default() }
     }
 
     pub(super) fn store(&self) -> &Store {
@@ -75,7 +77,7 @@ impl Shelf {
             return Ok(trace);
         }
         // Not under the lock: it may take a while, and others wait for sessions that are there.
-        let trace = Trace::open(&self.store, session)?;
+        let trace = Trace::open(&self.store, session, &self.prices)?;
         Ok(lock(&self.traces).put(session, trace))
     }
 
@@ -105,7 +107,7 @@ impl Shelf {
     }
 
     fn look(&self) -> Result<()> {
-        let rows = sessions::rows(&self.store, |session| {
+        let rows = sessions::rows(&self.store, &self.prices, |session| {
             let row = self.trace_of(session).and_then(|trace| {
                 follow(&trace)?;
                 Ok(lock(&trace).row())

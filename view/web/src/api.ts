@@ -20,6 +20,7 @@ export interface SessionRow {
   endedAt?: number | null;
   duration?: number | null;
   cost?: number | null;
+  /** The cost is an estimate. */
   costEstimated?: boolean;
   tokens?: Partial<Classes> | null;
   spans: number;
@@ -81,6 +82,7 @@ export interface ByModel {
   errors: number;
   tokens: Partial<Classes>;
   cost?: number | null;
+  costEstimated?: number | null;
   duration: number;
 }
 
@@ -155,6 +157,8 @@ export interface SessionSummary {
   logEntries?: number;
   chatMessages?: number;
   counts: { spans: number; generations: number; tools: number; errors: number; interrupted: number; events: number };
+  /** What it may have cost, where it does not say so itself; and the models without a price. */
+  estimate?: { dollars: number | null; unpriced: string[] } | null;
   byModel: ByModel[];
   byTool: ByTool[];
   errors: { span: number; name: string; message: string }[];

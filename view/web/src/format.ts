@@ -42,7 +42,7 @@ export function money(value: number | null | undefined, estimated = false): stri
     return "–";
   }
   const digits = value !== 0 && Math.abs(value) < 0.0001 ? 6 : Math.abs(value) < 100 ? 4 : 2;
-  return `${estimated ? "≈ " : ""}$${value.toFixed(digits)}`;
+  return `${estimated ? "~" : ""}$${value.toFixed(digits)}`;
 }
 
 export function bytes(value: number): string {

@@ -64,6 +64,7 @@ describe("real sessions", { skip: DATA === null ? "SKIPPED: there is no ../share
   it("says on Summary what is counted from the log", async () => {
     const page = await openPage(browser, url);
     let compared = 0;
+    let estimated = 0;
     for (const session of sessions) {
       const counted = count(store.events(session));
       await page.goto(at(url, session, "summary"));
@@ -103,6 +104,13 @@ describe("real sessions", { skip: DATA === null ? "SKIPPED: there is no ../share
         compared += 1;
       }
       assert.ok(Math.abs(shown.figures.cost - counted.cost) < 1e-6, `${session}: cost ${shown.figures.cost}, counted ${counted.cost}`);
+      const told = /(~?)\$([0-9.]+)/.exec(store.run("show", session));
+      if (told[1] === "~") {
+        assert.ok(shown.text.cost.startsWith("~$"), `${session}: ${shown.text.cost} is not said to be an estimate`);
+        const difference = Number(shown.text.cost.slice(2)) - Number(told[2]);
+        assert.ok(Math.abs(difference) < 0.006, `${session}: estimated ${shown.text.cost}, show says ${told[0]}`);
+        estimated += 1;
+      }
       assert.equal(shown.text.generations, counted.generations.toLocaleString("en-US"));
       assert.equal(shown.text.tools, counted.tools.toLocaleString("en-US"));
       compared += 3;
@@ -172,6 +180,7 @@ describe("real sessions", { skip: DATA === null ? "SKIPPED: there is no ../share
     }
     console.log(`# ${compared} numbers of ${sessions.length} sessions compared, all equal`);
     assert.ok(compared > 60);
+    assert.ok(estimated > 0, "no session says what it used and not what it cost");
     assert.deepEqual(page.problems, []);
     await page.close();
   });

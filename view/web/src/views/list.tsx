@@ -110,6 +110,7 @@ export function SessionList({ sessions, help, theme }: { sessions: Sessions; hel
 
   const set = (field: keyof Filter) => (event: Event) => setFilter({ ...filter, [field]: (event.target as HTMLInputElement).value });
   const cost = shown.reduce((sum, row) => sum + (row.cost ?? 0), 0);
+  const estimated = shown.some((row) => row.costEstimated === true);
 
   return (
     <div class="page">
@@ -155,7 +156,7 @@ export function SessionList({ sessions, help, theme }: { sessions: Sessions; hel
         </form>
         <p class="muted small-text totals" role="status">
           {sessions.loaded
-            ? `${shown.length === all.length ? "" : `${number(shown.length)} of `}${plural(all.length, "session")}${cost > 0 ? ` · ${money(cost)}` : ""}`
+            ? `${shown.length === all.length ? "" : `${number(shown.length)} of `}${plural(all.length, "session")}${cost > 0 ? ` · ${money(cost, estimated)}${estimated ? ", partly estimated" : ""}` : ""}`
             : "Reading the store …"}
         </p>
         {sessions.error !== null && (
@@ -262,7 +263,7 @@ function Cells({ row }: { row: SessionRow }) {
       <div class="cell c-tokens numeric" role="cell">
         {totalTokens(row.tokens) === null ? "–" : shortNumber(totalTokens(row.tokens) ?? 0)}
       </div>
-      <div class="cell c-cost numeric" role="cell">
+      <div class="cell c-cost numeric" role="cell" title={row.costEstimated ? "estimated" : undefined}>
         {row.cost === 0 && (totalTokens(row.tokens) ?? 0) > 0 ? "–" : money(row.cost, row.costEstimated)}
       </div>
     </>

@@ -14,7 +14,7 @@ import { Detail } from "./detail";
 import { SpanGrid } from "./grid";
 import { Log } from "./log";
 import { Search } from "./search";
-import { costOf, Summary } from "./summary";
+import { costOf, isEstimated, Summary } from "./summary";
 
 const LABELS: Record<Tab, string> = { summary: "Summary", waterfall: "Waterfall", tree: "Tree", chat: "Chat", log: "Log" };
 
@@ -102,7 +102,9 @@ export function SessionView({ session, help, theme }: { session: Session; help: 
             <span>{plural(summary.counts.generations, "model call")}</span>
             <span>{plural(summary.counts.tools, "tool call")}</span>
             <span title="Tokens">{shortNumber(summary.summary.totalTokens)} tokens</span>
-            {summary.summary.totalCost > 0 && <span title="Cost">{costOf(summary)}</span>}
+            {(summary.summary.totalCost > 0 || isEstimated(summary)) && (
+              <span title={isEstimated(summary) ? "Cost, estimated" : "Cost"}>{costOf(summary)}</span>
+            )}
             {summary.counts.errors > 0 && <span class="error-text">{plural(summary.counts.errors, "error")}</span>}
             {summary.counts.interrupted > 0 && <span class="interrupted-text">{summary.counts.interrupted} interrupted</span>}
           </p>

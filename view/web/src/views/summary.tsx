@@ -26,7 +26,8 @@ export function Summary({ session, summary }: { session: Session; summary: Sessi
           value={costOf(summary)}
           id="cost"
           raw={summary.summary.totalCost}
-          note={costOf(summary) === "–" ? "none recorded" : ""}
+          note={costNote(summary)}
+          hint={isEstimated(summary) ? "from its tokens, by the list of tracewal prices" : ""}
         />
         <Tile
           name="Tokens"
@@ -90,10 +91,28 @@ export function Summary({ session, summary }: { session: Session; summary: Sessi
   );
 }
 
+/** The session does not say itself what it cost, and somebody knows a price. */
+export function isEstimated(summary: SessionSummary): boolean {
+  return typeof summary.estimate?.dollars === "number";
+}
+
 /** Tokens that cost nothing were not free: nobody wrote down what they cost. */
 export function costOf(summary: SessionSummary): string {
   const { totalCost, totalTokens } = summary.summary;
+  const dollars = summary.estimate?.dollars ?? null;
+  if (dollars !== null) {
+    return money(dollars, true);
+  }
   return totalCost === 0 && totalTokens > 0 ? "–" : money(totalCost);
+}
+
+function costNote(summary: SessionSummary): string {
+  const { dollars = null, unpriced = [] } = summary.estimate ?? {};
+  const unknown = unpriced.length > 0 ? `no price for ${unpriced.slice(0, 3).join(", ")}${unpriced.length > 3 ? " …" : ""}` : "";
+  if (dollars !== null) {
+    return unknown === "" ? "estimated" : `estimated; ${unknown}`;
+  }
+  return unknown !== "" ? unknown : costOf(summary) === "–" ? "none recorded" : "";
 }
 
 function Tile({
@@ -102,6 +121,7 @@ function Tile({
   id,
   raw,
   note = "",
+  hint = "",
   tone = "",
 }: {
   name: string;
@@ -109,12 +129,13 @@ function Tile({
   id: string;
   raw: number;
   note?: string;
+  hint?: string;
   tone?: string;
 }) {
   return (
     <div class={`tile ${tone}`}>
       <span class="tile-name">{name}</span>
-      <span class="tile-value" data-figure={id} data-raw={raw} title={number(raw)}>
+      <span class="tile-value" data-figure={id} data-raw={raw} title={hint || number(raw)}>
         {value}
       </span>
       {note !== "" && <span class="tile-note muted">{note}</span>}
@@ -219,7 +240,7 @@ function ByModel({ summary }: { summary: SessionSummary }) {
               {shortNumber((row.tokens.cacheRead ?? 0) + (row.tokens.cacheWrite ?? 0))}
             </td>
             <td title={milliseconds(row.duration)}>{duration(row.duration)}</td>
-            <td>{row.cost === 0 ? "–" : money(row.cost)}</td>
+            <td>{costOfModel(row)}</td>
           </tr>
         ))}
       </Table>
@@ -229,6 +250,13 @@ function ByModel({ summary }: { summary: SessionSummary }) {
 
 function milliseconds(value: number): string {
   return `${number(Math.round(value))} ms`;
+}
+
+function costOfModel(row: SessionSummary["byModel"][number]) {
+  if (row.costEstimated !== null && row.costEstimated !== undefined) {
+    return <span title="estimated">{money(row.costEstimated, true)}</span>;
+  }
+  return row.cost === 0 ? "–" : money(row.cost);
 }
 
 function ByTool({ summary }: { summary: SessionSummary }) {
