@@ -43,7 +43,8 @@ fuzz_target!(|bytes: &[u8]| {
     let (others, changed) = redacted(&events);
     assert_eq!(others.len(), events.len());
     let Event::Note(Note { data: Some(data), .. }) = &others[0] else { panic!("it was a note with data") };
-    assert_eq!(is_json(&joined), is_json(&data.bytes), "JSON stays JSON, and nothing else becomes it");
+    // What was none may become JSON: what made it none may have stood in a secret.
+    assert!(!is_json(&joined) || is_json(&data.bytes), "JSON stays JSON");
     if changed {
         let (again, _) = redacted(&others);
         assert_eq!(again, others, "a second time changes nothing");
